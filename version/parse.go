@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package version
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+)
+
+const (
+	// maxText bounds, in bytes, what Parse and ParseRevision look at. Image tags end at 128 characters.
+	maxText = 256
+
+	// maxDigits bounds major, minor and patch. It is part of the patterns of ProxyVersionPattern as well, so that
+	// they match what Parse accepts and no more.
+	maxDigits = 9
+)
+
+// example ends the errors that ask for a release.
+const example = `give the release that the proxy or istiod reports, such as "1.24.1" ("istioctl version" prints it)`
+
+// Parse reads one release of Istio: major, minor and, where it is given, patch; then, after a patch, the fourth
+// number that Alibaba's builds carry; then a suffix that begins with "-" or "+" and is of letters, digits, ".", "_",
+// "+" and "-". Spaces, "istio-", "release-" and "v" before the number are taken off. Only major, minor and patch
+// count: see the package comment for the reason.
+//
+// It refuses, with an error that says what to give instead:
+//   - with [ErrUnknownRelease]: the empty text; names without a number (latest, unknown, default, asm-managed,
+//     master-20240101); numbers without a minor ("1", "1.x"), with something else in them ("1.2.x.y"), with a leading
+//     zero or of more than nine digits; revision labels such as "1-12-4", which are for [ParseRevision]; and texts of
+//     more than 256 bytes;
+//   - with [ErrNotIstioRelease]: any major other than 1, and the numbers of Maistra and OpenShift Service Mesh
+//     ("maistra-2.3.0", "2.6.1"), whose proxies report another number, that of Istio.
+func Parse(s string) (Release, error) {
+	if len(s) > maxText {
+		return Release{}, fmt.Errorf("%w %s: it is longer than %d bytes; %s", ErrUnknownRelease, quote(s), maxText, example)
+	}
+	text := strings.TrimSpace(s)
+	for _, prefix := range []string{"istio-", "release-", "v"} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	number, ok := leadingNumber(text)
+	if !ok || !strings.HasPrefix(number, "1.") {
+		return Release{}, refusal(s, text)
+	}
+	return newRelease(number, s)
+}
+
+// MustParse is Parse for constants: it panics where Parse returns an error. Never give it what a user wrote.
+func MustParse(s string) Release {
+	r, err := Parse(s)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// newRelease makes a Release of "major.minor" or "major.minor.patch", each of digits.
+func newRelease(number, original string) (Release, error) {
+	if strings.Count(number, ".") == 1 {
+		number += ".0"
+	}
+	for part := range strings.SplitSeq(number, ".") {
+		if len(part) > maxDigits {
+			return Release{}, fmt.Errorf("%w %s: %s is too large for a release number; %s", ErrUnknownRelease, quote(original), quote(part), example)
+		}
+	}
+	v, err := semver.StrictNewVersion(number)
+	if err != nil { // a leading zero
+		return Release{}, fmt.Errorf("%w %s: %v; %s", ErrUnknownRelease, quote(original), err, example)
+	}
+	return Release{number: v, original: original}, nil
+}
+
+// leadingNumber returns the "major.minor" or "major.minor.patch" that text begins with, and whether the rest of text
+// is what may follow it.
+func leadingNumber(text string) (string, bool) {
+	major := digits(text)
+	if major == 0 || !strings.HasPrefix(text[major:], ".") {
+		return "", false
+	}
+	minor := digits(text[major+1:])
+	if minor == 0 {
+		return "", false
+	}
+	end := major + 1 + minor
+	rest := text[end:]
+	if patch := dotDigits(rest); patch > 0 {
+		end += patch
+		rest = text[end:]
+		rest = rest[dotDigits(rest):] // the fourth number counts builds
+	}
+	return text[:end], isSuffix(rest)
+}
+
+// digits returns how many digits s begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// dotDigits returns the length of the dot and digits that s begins with, and 0 where it does not begin so.
+func dotDigits(s string) int {
+	if !strings.HasPrefix(s, ".") {
+		return 0
+	}
+	n := digits(s[1:])
+	if n == 0 {
+		return 0
+	}
+	return n + 1
+}
+
+// isSuffix reports whether s is empty or a suffix such as "-asm.6+config1". The patterns of ProxyVersionPattern have
+// the same rule.
+func isSuffix(s string) bool {
+	if s == "" {
+		return true
+	}
+	if len(s) == 1 || s[0] != '-' && s[0] != '+' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && !strings.ContainsRune("._+-", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+// refusal returns why text, which is s without what may stand before a number, is no release.
+func refusal(s, text string) error {
+	major := digits(text)
+	lower := strings.ToLower(text)
+	switch {
+	case text == "":
+		return fmt.Errorf("%w %s: it is empty; %s", ErrUnknownRelease, quote(s), example)
+	case strings.HasPrefix(lower, "maistra") || strings.HasPrefix(lower, "ossm"):
+		return fmt.Errorf("%w %s: Maistra and OpenShift Service Mesh number their product apart from Istio; %s", ErrNotIstioRelease, quote(s), example)
+	case major > 0 && isOtherMajor(text[:major]) && strings.HasPrefix(text[major:], "."):
+		return otherMajor(s)
+	case strings.HasPrefix(text, "asm-") && digits(text[4:]) > 0, major > 0 && strings.HasPrefix(text[major:], "-"):
+		return fmt.Errorf("%w %s: it looks like a revision label, not a release; read it with ParseRevision, or %s", ErrUnknownRelease, quote(s), example)
+	case major > 0:
+		return fmt.Errorf("%w %s: a release is major.minor or major.minor.patch without leading zeros, and a suffix begins with \"-\" or \"+\"; %s", ErrUnknownRelease, quote(s), example)
+	}
+	return fmt.Errorf("%w %s: it does not begin with a number, and what it stands for may change; %s", ErrUnknownRelease, quote(s), example)
+}
+
+// isOtherMajor reports whether the digits major are the major number of something that is not Istio.
+func isOtherMajor(major string) bool { return major == "0" || major != "1" && major[0] != '0' }
+
+// otherMajor refuses a number of another major, such as "2.6.1".
+func otherMajor(s string) error {
+	return fmt.Errorf("%w %s: every release of Istio begins with \"1.\", and OpenShift Service Mesh 2.x and other products have numbers of their own; %s", ErrNotIstioRelease, quote(s), example)
+}
+
+// quote returns s in quotation marks, and of a long one the beginning and the length.
+func quote(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprintf("%.*q... (%d bytes)", most/2, s, len(s))
+}
