@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 const (
@@ -26,7 +28,7 @@ const example = `give the release that the proxy or istiod reports, such as "1.2
 // "+" and "-". Spaces, "istio-", "release-" and "v" before the number are taken off. Only major, minor and patch
 // count: see the package comment for the reason.
 //
-// It refuses, with an error that says what to give instead:
+// It refuses, with an error that says what to give instead and in which errors.As finds a [finding.List] as well:
 //   - with [ErrUnknownRelease]: the empty text; names without a number (latest, unknown, default, asm-managed,
 //     master-20240101); numbers without a minor ("1", "1.x"), with something else in them ("1.2.x.y"), with a leading
 //     zero or of more than nine digits; revision labels such as "1-12-4", which are for [ParseRevision]; and texts of
@@ -35,7 +37,7 @@ const example = `give the release that the proxy or istiod reports, such as "1.2
 //     ("maistra-2.3.0", "2.6.1"), whose proxies report another number, that of Istio.
 func Parse(s string) (Release, error) {
 	if len(s) > maxText {
-		return Release{}, fmt.Errorf("%w %s: it is longer than %d bytes; %s", ErrUnknownRelease, quote(s), maxText, example)
+		return Release{}, refuse(ErrUnknownRelease, quote(s), fmt.Sprintf("it is longer than %d bytes", maxText), example)
 	}
 	text := strings.TrimSpace(s)
 	for _, prefix := range []string{"istio-", "release-", "v"} {
@@ -64,12 +66,12 @@ func newRelease(number, original string) (Release, error) {
 	}
 	for part := range strings.SplitSeq(number, ".") {
 		if len(part) > maxDigits {
-			return Release{}, fmt.Errorf("%w %s: %s is too large for a release number; %s", ErrUnknownRelease, quote(original), quote(part), example)
+			return Release{}, refuse(ErrUnknownRelease, quote(original), quote(part)+" is too large for a release number", example)
 		}
 	}
 	v, err := semver.StrictNewVersion(number)
 	if err != nil { // a leading zero
-		return Release{}, fmt.Errorf("%w %s: %v; %s", ErrUnknownRelease, quote(original), err, example)
+		return Release{}, refuse(ErrUnknownRelease, quote(original), err.Error(), example)
 	}
 	return Release{number: v, original: original}, nil
 }
@@ -140,17 +142,17 @@ func refusal(s, text string) error {
 	lower := strings.ToLower(text)
 	switch {
 	case text == "":
-		return fmt.Errorf("%w %s: it is empty; %s", ErrUnknownRelease, quote(s), example)
+		return refuse(ErrUnknownRelease, quote(s), "it is empty", example)
 	case strings.HasPrefix(lower, "maistra") || strings.HasPrefix(lower, "ossm"):
-		return fmt.Errorf("%w %s: Maistra and OpenShift Service Mesh number their product apart from Istio; %s", ErrNotIstioRelease, quote(s), example)
+		return refuse(ErrNotIstioRelease, quote(s), "Maistra and OpenShift Service Mesh number their product apart from Istio", example)
 	case major > 0 && isOtherMajor(text[:major]) && strings.HasPrefix(text[major:], "."):
 		return otherMajor(s)
 	case strings.HasPrefix(text, "asm-") && digits(text[4:]) > 0, major > 0 && strings.HasPrefix(text[major:], "-"):
-		return fmt.Errorf("%w %s: it looks like a revision label, not a release; read it with ParseRevision, or %s", ErrUnknownRelease, quote(s), example)
+		return refuse(ErrUnknownRelease, quote(s), "it looks like a revision label, not a release", "read it with ParseRevision, or "+example)
 	case major > 0:
-		return fmt.Errorf("%w %s: a release is major.minor or major.minor.patch without leading zeros, and a suffix begins with \"-\" or \"+\"; %s", ErrUnknownRelease, quote(s), example)
+		return refuse(ErrUnknownRelease, quote(s), `a release is major.minor or major.minor.patch without leading zeros, and a suffix begins with "-" or "+"`, example)
 	}
-	return fmt.Errorf("%w %s: it does not begin with a number, and what it stands for may change; %s", ErrUnknownRelease, quote(s), example)
+	return refuse(ErrUnknownRelease, quote(s), "it does not begin with a number, and what it stands for may change", example)
 }
 
 // isOtherMajor reports whether the digits major are the major number of something that is not Istio.
@@ -158,8 +160,27 @@ func isOtherMajor(major string) bool { return major == "0" || major != "1" && ma
 
 // otherMajor refuses a number of another major, such as "2.6.1".
 func otherMajor(s string) error {
-	return fmt.Errorf("%w %s: every release of Istio begins with \"1.\", and OpenShift Service Mesh 2.x and other products have numbers of their own; %s", ErrNotIstioRelease, quote(s), example)
+	return refuse(ErrNotIstioRelease, quote(s), `every release of Istio begins with "1.", and OpenShift Service Mesh 2.x and other products have numbers of their own`, example)
 }
+
+// refuse returns the error for a text that is no release, what quotes it. errors.Is finds why in it, and errors.As a
+// finding.List.
+func refuse(why error, what, reason, hint string) error {
+	code := "WS409"
+	if why == ErrNotIstioRelease {
+		code = "WS410"
+	}
+	return &refused{why, finding.New(code, "", why.Error()+" "+what+": "+reason, hint)}
+}
+
+type refused struct {
+	why     error
+	finding finding.Finding
+}
+
+func (e *refused) Error() string { return e.finding.Message + "; " + e.finding.Hint }
+
+func (e *refused) Unwrap() []error { return []error{e.why, finding.List{e.finding}} }
 
 // quote returns s in quotation marks, and of a long one the beginning and the length.
 func quote(s string) string {

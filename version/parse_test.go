@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // parseRows are texts that users have, and what Parse makes of them: a release, or one of the errors with a word that
@@ -332,5 +333,16 @@ func BenchmarkParse(b *testing.B) {
 				_, _ = version.Parse(s)
 			}
 		})
+	}
+}
+
+// TestRefusalsAreFindings: a refused text is a finding too, for those who report findings.
+func TestRefusalsAreFindings(t *testing.T) {
+	for text, code := range map[string]string{"latest": "WS409", "1-12-4": "WS409", "2.6.1": "WS410", "maistra-2.3.0": "WS410"} {
+		_, err := version.Parse(text)
+		var list finding.List
+		if !errors.As(err, &list) || len(list) != 1 || list[0].Code != code || list[0].Hint == "" || list[0].Source == "" {
+			t.Errorf("%q: %v holds %+v, want one whole %s", text, err, list, code)
+		}
 	}
 }

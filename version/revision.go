@@ -20,7 +20,7 @@ import (
 // than 1 is refused with [ErrNotIstioRelease].
 func ParseRevision(label string) (Release, error) {
 	unknown := func(why string) (Release, error) {
-		return Release{}, fmt.Errorf("%w in revision %s: %s; %s", ErrUnknownRelease, quote(label), why, example)
+		return Release{}, refuse(ErrUnknownRelease, "in revision "+quote(label), why, example)
 	}
 	if len(label) > maxText {
 		return unknown(fmt.Sprintf("it is longer than %d bytes", maxText))

@@ -42,6 +42,10 @@ var releaseCodes = []CodeInfo{
 		"istio/istio#21809 (commit 65db4113895)"},
 	{"WS408", Error, "The output of `istioctl version` must name a release for each component.",
 		"istio/istio pkg/version/cobra.go"},
+	{"WS409", Error, "A release is a number such as 1.24.1: moving tags, revision labels and incomplete numbers name none.",
+		"istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"},
+	{"WS410", Error, "Every release of Istio has the major number 1: other products number themselves apart from it.",
+		"istio.io/latest/docs/releases/supported-releases"},
 }
 
 // 5xx: Services and workloads.
