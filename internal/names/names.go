@@ -72,28 +72,44 @@ func LabelValue(s string) string {
 	return ""
 }
 
-func labelChars(s string) bool {
-	return chars(s, func(c byte) bool { return c == '-' || isLower(c) || isDigit(c) })
-}
+func labelChars(s string) bool { return chars(s, inLabel) }
 
-func nameChars(s string) bool {
-	return chars(s, func(c byte) bool { return c == '-' || c == '_' || c == '.' || isLower(c) || isUpper(c) || isDigit(c) })
-}
+func nameChars(s string) bool { return chars(s, inLabel|inName) }
 
-// chars says whether s is not empty, holds only allowed bytes, and has a letter or digit at both ends.
-func chars(s string, allowed func(byte) bool) bool {
-	if s == "" || !isAlnum(s[0]) || !isAlnum(s[len(s)-1]) {
+// What a byte may stand in. Looking it up is several times faster than comparing it with the ends of ranges, and every
+// string of a fleet is looked at.
+const (
+	inLabel = 1 << iota // a DNS label
+	inName              // only the name part of a label's key, or its value
+	atEnd               // at the beginning and end of either
+)
+
+var classes = func() (table [256]uint8) {
+	for c := range table {
+		switch c := byte(c); {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			table[c] = inLabel | atEnd
+		case 'A' <= c && c <= 'Z':
+			table[c] = inName | atEnd
+		case c == '-':
+			table[c] = inLabel
+		case c == '_' || c == '.':
+			table[c] = inName
+		}
+	}
+	return table
+}()
+
+// chars says whether s is not empty, holds only bytes of the classes allowed, and has a letter or digit of them at both
+// ends.
+func chars(s string, allowed uint8) bool {
+	if s == "" || classes[s[0]]&atEnd == 0 || classes[s[len(s)-1]]&atEnd == 0 {
 		return false
 	}
 	for i := range len(s) {
-		if !allowed(s[i]) {
+		if classes[s[i]]&allowed == 0 {
 			return false
 		}
 	}
 	return true
 }
-
-func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
-func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-func isAlnum(c byte) bool { return isLower(c) || isUpper(c) || isDigit(c) }

@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// AppendYAML appends the object to dst as one YAML document, without a "---" line before it, and returns the extended
+// slice; on an error, nil. Name, labels and annotations are written as they are: see [Object.Validate].
+//
+// The bytes are those that sigs.k8s.io/yaml makes of [Object.MarshalJSON], so that a file looks the same whether this
+// module or another tool of the Kubernetes world wrote it. The exception are strings that sigs.k8s.io/yaml does not
+// read back as they were (with NEL, DEL, and more control characters): they are double-quoted with escapes. And where
+// sigs.k8s.io/yaml leaves the order of some keys to chance ("12", "1a", "2"), it is fixed here.
+//
+// It is an error where there is no spec, where a list or map of it has a nil entry, where a string is not UTF-8 or a
+// number not finite, and where values are nested deeper than [Decode] reads them.
+func (o Object) AppendYAML(dst []byte) ([]byte, error) {
+	if err := o.encodable(); err != nil {
+		return nil, err
+	}
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.dst, e.err = dst, nil
+	e.object(o)
+	dst, err := e.dst, e.err
+	e.dst = nil
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o, err)
+	}
+	return dst, nil
+}
+
+// encodable refuses an object without a spec.
+func (o Object) encodable() error {
+	if o.Spec == nil || !o.Spec.ProtoReflect().IsValid() {
+		return fmt.Errorf("%s: spec: there is none", o)
+	}
+	return nil
+}
+
+// An encoder writes YAML. After the first error it writes nothing that anybody reads.
+type encoder struct {
+	dst  []byte
+	err  error
+	path path // to the mapping or sequence that is being written
+
+	forms map[protoreflect.MessageDescriptor]*form // of the messages that were written so far
+
+	// Of the maps that are being written, those of the innermost last.
+	keys    []string
+	entries []mapEntry
+
+	// Of the messages that are being written: the fields that are set, as add collects them for a message of adding.
+	fields []setField
+	adding *form
+	add    func(protoreflect.FieldDescriptor, protoreflect.Value) bool
+}
+
+type setField struct {
+	*formField
+	value protoreflect.Value
+}
+
+type mapEntry struct {
+	key   string
+	value protoreflect.Value
+}
+
+// A form is how the messages of one type are written.
+type form struct {
+	own    bool        // protobuf's JSON mapping has a form of its own for them
+	fields []formField // in the order of the descriptor
+}
+
+type formField struct {
+	name          string // its key
+	plain         bool   // the key is plainly safe
+	rank          int    // in the order of the keys
+	isList, isMap bool
+
+	single  protoreflect.FieldDescriptor // of one value: where the field is a map, that of its values
+	kind    protoreflect.Kind            // of one value
+	message *form                        // of one value that is a message; nil until there is one
+}
+
+// The encoders that are not in use, for their memory and what they know of forms.
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{forms: map[protoreflect.MessageDescriptor]*form{}}
+	e.add = func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		e.fields = append(e.fields, setField{&e.adding.fields[fd.Index()], v})
+		return true
+	}
+	return e
+}}
+
+// A place is where a value is to be written: a key of a mapping or an entry of a sequence.
+type place struct {
+	step
+	column int  // where the key or the "- " stands
+	padded bool // the line is written up to the column: "- " stands before it
+	plain  bool // the key is known to be plainly safe
+}
+
+// A level is a mapping or sequence that is being written.
+type level struct {
+	column int
+	padded bool // the line is written up to the column of the next place
+}
+
+func (l *level) at(s step) place {
+	p := place{step: s, column: l.column, padded: l.padded}
+	l.padded = false
+	return p
+}
+
+func (e *encoder) object(o Object) {
+	var root level
+	e.string(root.at(field("apiVersion")), o.APIVersion)
+	e.string(root.at(field("kind")), o.Kind)
+
+	metadata := e.openMapping(root.at(field("metadata")))
+	if len(o.Annotations) > 0 {
+		e.stringMap(metadata.at(field("annotations")), o.Annotations)
+	}
+	if len(o.Labels) > 0 {
+		e.stringMap(metadata.at(field("labels")), o.Labels)
+	}
+	e.string(metadata.at(field("name")), o.Name)
+	if o.Namespace != "" {
+		e.string(metadata.at(field("namespace")), o.Namespace)
+	}
+	e.close()
+
+	spec := o.Spec.ProtoReflect()
+	e.message(root.at(field("spec")), spec, e.formOf(spec.Descriptor()))
+}
+
+// fail keeps the first error.
+func (e *encoder) fail(at place, err error) {
+	if e.err == nil {
+		e.path.push(at.step)
+		e.err = fmt.Errorf("%s: %w", e.path.String(), err)
+		e.path.pop()
+	}
+}
+
+// begin writes what stands before the value at the place: its key, or "- ". It returns the column that the value's own
+// places have if they begin on the same line, inline, and else that of the key.
+func (e *encoder) begin(at place) (column int, inline bool) {
+	if !at.padded {
+		e.pad(at.column)
+	}
+	switch {
+	case at.index >= 0:
+		e.dst = append(e.dst, "- "...)
+		return at.column + 2, true
+	case at.plain || isPlainKey(at.name):
+		e.dst = append(append(e.dst, at.name...), ':')
+		return at.column, false
+	}
+	text, inline := keyText(at.name, at.column)
+	e.dst = append(e.dst, text...)
+	if inline {
+		return at.column + 2, true
+	}
+	return at.column, false
+}
+
+func (e *encoder) pad(n int) {
+	for range n {
+		e.dst = append(e.dst, ' ')
+	}
+}
+
+// scalar writes a value that is one word.
+func (e *encoder) scalar(at place, text string) {
+	e.beginScalar(at)
+	e.dst = append(append(e.dst, text...), '\n')
+}
+
+func (e *encoder) beginScalar(at place) {
+	if _, inline := e.begin(at); !inline {
+		e.dst = append(e.dst, ' ')
+	}
+}
+
+// openMapping begins a mapping that has entries, which close ends.
+func (e *encoder) openMapping(at place) level {
+	column, inline := e.begin(at)
+	e.path.push(at.step)
+	if inline {
+		return level{column: column, padded: true}
+	}
+	e.dst = append(e.dst, '\n')
+	return level{column: column + 2}
+}
+
+// openSequence begins a sequence that has entries, which close ends. Below a key it is not indented.
+func (e *encoder) openSequence(at place) level {
+	column, inline := e.begin(at)
+	e.path.push(at.step)
+	if !inline {
+		e.dst = append(e.dst, '\n')
+	}
+	return level{column: column, padded: inline}
+}
+
+func (e *encoder) close() { e.path.pop() }
+
+// string writes a string: as it is where that is plainly safe, and else as sigs.k8s.io/yaml writes it.
+func (e *encoder) string(at place, s string) {
+	switch {
+	case isPlain(s):
+		e.scalar(at, s)
+	case quotedWord(s) != "":
+		e.scalar(at, quotedWord(s))
+	case !utf8.ValidString(s):
+		e.fail(at, fmt.Errorf("%s is not valid UTF-8", quote(s)))
+	default:
+		text := foreignString(at.step, s, at.column)
+		if text == "" {
+			e.beginScalar(at)
+			e.dst = append(appendQuoted(e.dst, s), '\n')
+			return
+		}
+		if at.padded {
+			text = text[at.column:]
+		}
+		e.dst = append(e.dst, text...)
+	}
+}
+
+// stringMap writes labels or annotations.
+func (e *encoder) stringMap(at place, m map[string]string) {
+	first := len(e.keys)
+	for key := range m {
+		e.keys = append(e.keys, key)
+	}
+	sortKeys(e.keys[first:])
+	entries := e.openMapping(at)
+	for i := first; i < first+len(m); i++ {
+		at := entries.at(entry(e.keys[i]))
+		if e.validKey(at) {
+			e.string(at, m[at.name])
+		}
+	}
+	e.close()
+	e.keys = e.keys[:first]
+}
+
+func (e *encoder) validKey(at place) bool {
+	if !utf8.ValidString(at.name) {
+		e.fail(at, errors.New("the key is not valid UTF-8"))
+		return false
+	}
+	return true
+}
+
+// message writes a message in the form that protobuf's JSON mapping gives it.
+func (e *encoder) message(at place, m protoreflect.Message, f *form) {
+	switch {
+	case !m.IsValid():
+		e.fail(at, errors.New("there is a nil entry"))
+		return
+	case len(e.path.steps) > maxDepth:
+		e.fail(at, errTooDeep)
+		return
+	case f.own:
+		e.wellKnown(at, m.Interface())
+		return
+	}
+	first := len(e.fields)
+	e.adding = f
+	m.Range(e.add)
+	last := len(e.fields)
+	if first == last {
+		e.scalar(at, "{}")
+		return
+	}
+	slices.SortFunc(e.fields[first:], func(a, b setField) int { return a.rank - b.rank })
+	mapping := e.openMapping(at)
+	for i := first; i < last; i++ {
+		fd, v := e.fields[i].formField, e.fields[i].value
+		at := mapping.at(field(fd.name))
+		at.plain = fd.plain
+		switch {
+		case fd.isList:
+			e.list(at, fd, v.List())
+		case fd.isMap:
+			e.protoMap(at, fd, v.Map())
+		default:
+			e.single(at, fd, v)
+		}
+	}
+	e.close()
+	clear(e.fields[first:])
+	e.fields = e.fields[:first]
+}
+
+var errTooDeep = fmt.Errorf("the values are nested more than %d levels deep", maxDepth)
+
+func (e *encoder) list(at place, fd *formField, list protoreflect.List) {
+	items := e.openSequence(at)
+	for i := range list.Len() {
+		e.single(items.at(item(i)), fd, list.Get(i))
+	}
+	e.close()
+}
+
+func (e *encoder) protoMap(at place, fd *formField, m protoreflect.Map) {
+	first := len(e.entries)
+	m.Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
+		e.entries = append(e.entries, mapEntry{key.String(), value})
+		return true
+	})
+	// As in sortKeys.
+	slices.SortFunc(e.entries[first:], func(a, b mapEntry) int { return strings.Compare(a.key, b.key) })
+	slices.SortStableFunc(e.entries[first:], func(a, b mapEntry) int { return compareKeys(a.key, b.key) })
+	mapping := e.openMapping(at)
+	for i := first; i < first+m.Len(); i++ {
+		at := mapping.at(entry(e.entries[i].key))
+		if e.validKey(at) {
+			e.single(at, fd, e.entries[i].value)
+		}
+	}
+	e.close()
+	clear(e.entries[first:])
+	e.entries = e.entries[:first]
+}
+
+// single writes one value of a field: the field's own, or an entry of its list or map.
+func (e *encoder) single(at place, fd *formField, v protoreflect.Value) {
+	switch fd.kind {
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		if fd.message == nil {
+			fd.message = e.formOf(fd.single.Message())
+		}
+		e.message(at, v.Message(), fd.message)
+	case protoreflect.StringKind:
+		e.string(at, v.String())
+	case protoreflect.BytesKind:
+		e.string(at, base64.StdEncoding.EncodeToString(v.Bytes()))
+	case protoreflect.BoolKind:
+		e.bool(at, v.Bool())
+	case protoreflect.EnumKind:
+		e.enum(at, fd.single.Enum(), v.Enum())
+	case protoreflect.FloatKind:
+		e.float(at, v.Float(), 32)
+	case protoreflect.DoubleKind:
+		e.float(at, v.Float(), 64)
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		e.uint(at, v.Uint())
+	default:
+		e.int(at, v.Int())
+	}
+}
+
+func (e *encoder) bool(at place, b bool) { e.scalar(at, strconv.FormatBool(b)) }
+
+// int and uint write a number also for the 64-bit kinds, for which protobuf's JSON mapping has a string: the CRDs take
+// a number only (minimumRingSize of a DestinationRule).
+func (e *encoder) int(at place, n int64) {
+	e.beginScalar(at)
+	e.dst = append(strconv.AppendInt(e.dst, n, 10), '\n')
+}
+
+func (e *encoder) uint(at place, n uint64) {
+	e.beginScalar(at)
+	e.dst = append(strconv.AppendUint(e.dst, n, 10), '\n')
+}
+
+// float writes a number as sigs.k8s.io/yaml does, which reads its JSON text first: as an integer where it can be one.
+func (e *encoder) float(at place, f float64, bits int) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		e.fail(at, fmt.Errorf("%v is no number that JSON can hold", f))
+		return
+	}
+	if f == math.Trunc(f) && math.Abs(f) < 1e21 { // in JSON without an exponent
+		text := strconv.FormatFloat(f, 'f', -1, bits)
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			e.int(at, n)
+			return
+		}
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			e.uint(at, n)
+			return
+		}
+	}
+	if bits == 32 {
+		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
+	}
+	e.beginScalar(at)
+	e.dst = append(strconv.AppendFloat(e.dst, f, 'g', -1, 64), '\n')
+}
+
+func (e *encoder) enum(at place, ed protoreflect.EnumDescriptor, n protoreflect.EnumNumber) {
+	if ed.FullName() == "google.protobuf.NullValue" {
+		e.scalar(at, "null")
+	} else if value := ed.Values().ByNumber(n); value != nil {
+		e.string(at, string(value.Name()))
+	} else {
+		e.int(at, int64(n))
+	}
+}
+
+// wellKnown writes a message that has a JSON form of its own.
+func (e *encoder) wellKnown(at place, m proto.Message) {
+	switch m := m.(type) {
+	case *structpb.Struct:
+		e.structure(at, m)
+	case *structpb.ListValue:
+		e.listValue(at, m)
+	case *structpb.Value:
+		e.value(at, m)
+	case *durationpb.Duration:
+		e.duration(at, m)
+	case *wrapperspb.BoolValue:
+		e.bool(at, m.Value)
+	case *wrapperspb.StringValue:
+		e.string(at, m.Value)
+	case *wrapperspb.BytesValue:
+		e.string(at, base64.StdEncoding.EncodeToString(m.Value))
+	case *wrapperspb.Int32Value:
+		e.int(at, int64(m.Value))
+	case *wrapperspb.Int64Value:
+		e.int(at, m.Value)
+	case *wrapperspb.UInt32Value:
+		e.uint(at, uint64(m.Value))
+	case *wrapperspb.UInt64Value:
+		e.uint(at, m.Value)
+	case *wrapperspb.FloatValue:
+		e.float(at, float64(m.Value), 32)
+	case *wrapperspb.DoubleValue:
+		e.float(at, m.Value, 64)
+	default:
+		e.byProtojson(at, m)
+	}
+}
+
+// byProtojson writes a message of a form that is rare in Istio's API: an Any, a Timestamp, a FieldMask.
+func (e *encoder) byProtojson(at place, m proto.Message) {
+	var v structpb.Value
+	data, err := protojson.Marshal(m)
+	if err == nil {
+		err = protojson.Unmarshal(data, &v)
+	}
+	if err != nil {
+		e.fail(at, errors.New(protoText(err)))
+		return
+	}
+	e.value(at, &v)
+}
+
+func (e *encoder) duration(at place, d *durationpb.Duration) {
+	if err := d.CheckValid(); err != nil {
+		e.fail(at, errors.New(protoText(err)))
+		return
+	}
+	e.beginScalar(at)
+	e.dst = append(appendDuration(e.dst, d), '\n')
+}
+
+// appendDuration appends seconds with 0, 3, 6 or 9 digits of fraction, as protobuf's JSON mapping has it.
+func appendDuration(dst []byte, d *durationpb.Duration) []byte {
+	seconds, nanos := d.Seconds, int64(d.Nanos)
+	if seconds < 0 || nanos < 0 {
+		dst = append(dst, '-')
+		seconds, nanos = -seconds, -nanos
+	}
+	dst = strconv.AppendInt(dst, seconds, 10)
+	if nanos != 0 {
+		point := len(dst)
+		dst = strconv.AppendInt(dst, 1e9+nanos, 10) // the 1 is to become the point
+		dst[point] = '.'
+		dst = bytes.TrimSuffix(bytes.TrimSuffix(dst, []byte("000")), []byte("000"))
+	}
+	return append(dst, 's')
+}
+
+func (e *encoder) structure(at place, s *structpb.Struct) {
+	if len(s.GetFields()) == 0 {
+		e.scalar(at, "{}")
+		return
+	}
+	first := len(e.keys)
+	for key := range s.Fields {
+		e.keys = append(e.keys, key)
+	}
+	sortKeys(e.keys[first:])
+	entries := e.openMapping(at)
+	for i := first; i < first+len(s.Fields); i++ {
+		at := entries.at(field(e.keys[i]))
+		if e.validKey(at) {
+			e.value(at, s.Fields[at.name])
+		}
+	}
+	e.close()
+	e.keys = e.keys[:first]
+}
+
+func (e *encoder) listValue(at place, l *structpb.ListValue) {
+	if len(l.GetValues()) == 0 {
+		e.scalar(at, "[]")
+		return
+	}
+	items := e.openSequence(at)
+	for i, v := range l.Values {
+		e.value(items.at(item(i)), v)
+	}
+	e.close()
+}
+
+func (e *encoder) value(at place, v *structpb.Value) {
+	if len(e.path.steps) > maxDepth {
+		e.fail(at, errTooDeep)
+		return
+	}
+	switch v := v.GetKind().(type) {
+	case *structpb.Value_NullValue:
+		e.scalar(at, "null")
+	case *structpb.Value_BoolValue:
+		e.bool(at, v.BoolValue)
+	case *structpb.Value_NumberValue:
+		e.float(at, v.NumberValue, 64)
+	case *structpb.Value_StringValue:
+		e.string(at, v.StringValue)
+	case *structpb.Value_StructValue:
+		e.structure(at, v.StructValue)
+	case *structpb.Value_ListValue:
+		e.listValue(at, v.ListValue)
+	default:
+		e.fail(at, errors.New("there is a value of no kind"))
+	}
+}
+
+// formOf returns the form of a message.
+func (e *encoder) formOf(md protoreflect.MessageDescriptor) *form {
+	if f := e.forms[md]; f != nil {
+		return f
+	}
+	f := &form{own: hasOwnForm(md), fields: make([]formField, md.Fields().Len())}
+	ranks := make([]*formField, len(f.fields))
+	for i := range f.fields {
+		fd := md.Fields().Get(i)
+		single := fd
+		if fd.IsMap() {
+			single = fd.MapValue()
+		}
+		f.fields[i] = formField{name: fd.JSONName(), plain: isPlainKey(fd.JSONName()), isList: fd.IsList(), isMap: fd.IsMap(),
+			single: single, kind: single.Kind()}
+		ranks[i] = &f.fields[i]
+	}
+	slices.SortFunc(ranks, func(a, b *formField) int { return compareKeys(a.name, b.name) })
+	for rank, fd := range ranks {
+		fd.rank = rank
+	}
+	e.forms[md] = f
+	return f
+}
