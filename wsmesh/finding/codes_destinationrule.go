@@ -24,7 +24,7 @@ var destinationRuleCodes = []CodeInfo{
 	{"WS101", Error, "The apiVersion is one that Istio serves for DestinationRule.", apiSchema},
 	{"WS102", Error, "A DestinationRule has a spec.", apiSchema},
 	{"WS103", Error, "Text is UTF-8.", protoJSON},
-	{"WS104", Error, "A list has no null entry.", apiSchema},
+	{"WS104", Error, "A list has no null entry, and a oneof is not set to nothing.", apiSchema},
 	{"WS105", Error, "An enum has a value that the API knows.", apiSchema},
 	{"WS106", Error, "A duration is one that can be written.", protoJSON},
 	{"WS107", Error, "A duration keeps to the bounds of its field, mostly whole milliseconds from 1ms up.", "istio/istio pkg/config/validation/agent/validation.go, ValidateDuration; " + apiSchema},

@@ -167,7 +167,9 @@ var codes = slices.Concat(
 	destinationRuleCodes,
 	envoyFilterCodes,
 	pairCodes,
+	fleetCodes,
 	releaseCodes,
 	serviceCodes,
 	inputCodes,
+	inventoryCodes,
 )

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package destinationrule
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
+	typev1beta1 "istio.io/api/type/v1beta1"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// A Builder says what a DestinationRule is to hold. Fields that are left empty are not written.
+//
+// Where Base is given, it is the start and the other fields are laid over it: what they do not mention is kept.
+type Builder struct {
+	Name, Namespace     string
+	Labels, Annotations map[string]string
+
+	// APIVersion is networking.istio.io/v1beta1 where empty, which every Istio since 1.5 serves. /v1 takes Istio
+	// 1.22 or later, /v1alpha3 is served by all.
+	APIVersion string
+
+	// Host is the Service or ServiceEntry host that the rule is for; empty means Base's host, and else Name. A name
+	// without dots is looked up in the rule's own namespace, so a full name is better
+	// ("websockets-server.default.svc.cluster.local"). A Host that differs from Base's is refused: Base's
+	// settings were made for another destination.
+	Host string
+
+	// H2Upgrade is the policy at the destination level. It does not reach ports and subsets that have a
+	// connectionPool of their own in Base: see [Rule.WithH2Upgrade].
+	H2Upgrade UpgradePolicy
+
+	// Ports and Subsets are laid over those of Base: an entry of Base with the same number or name is changed in
+	// place, another one is appended.
+	Ports   []PortPolicy
+	Subsets []SubsetPolicy
+
+	// ExportTo replaces Base's list: namespaces, "." for the rule's own, or "*" alone.
+	ExportTo []string
+
+	// ClientWorkload is written as spec.workloadSelector.matchLabels. It selects client workloads, in the rule's
+	// own namespace only (Istio 1.14 and later): nobody else, gateways of other namespaces included, sees the rule.
+	ClientWorkload map[string]string
+
+	// Base is a spec to start from, for everything else of the Istio API. It is copied, and not changed.
+	Base *networking.DestinationRule
+}
+
+// A PortPolicy is the policy for one port of the Service.
+//
+// Istio does not let a port inherit anything: the entry replaces the whole policy of the destination for its port,
+// load balancing, outlier detection and TLS included.
+type PortPolicy struct {
+	Number uint32 // the Service's port, 1 to 65535
+
+	// H2Upgrade must be DoNotUpgrade or Upgrade. UpgradeDefault is refused, because it writes nothing: Istio takes no
+	// entry without a setting, and leaving the entry out would let the port follow the destination's policy.
+	H2Upgrade UpgradePolicy
+}
+
+// A SubsetPolicy is one subset of the destination, such as a version of it.
+type SubsetPolicy struct {
+	Name string
+
+	// Labels select the pods; where they are given, they replace those of Base's subset.
+	Labels map[string]string
+
+	// H2Upgrade, unless it is UpgradeDefault, gives the subset a connectionPool of its own. Istio does not merge it
+	// with the destination's: it replaces that for the subset.
+	H2Upgrade UpgradePolicy
+}
+
+// Build returns the rule that the builder describes. The error is a [finding.List] of everything that Istio or
+// Kubernetes would refuse in it; the rule is then nil. Warnings do not keep a rule from being built:
+// [Rule.Validate] reports them.
+//
+// The rule shares no map, slice or message with the builder.
+func (b Builder) Build() (*Rule, error) {
+	r := &Rule{
+		APIVersion:  cmp.Or(b.APIVersion, v1beta1),
+		Name:        b.Name,
+		Namespace:   b.Namespace,
+		Labels:      maps.Clone(b.Labels),
+		Annotations: maps.Clone(b.Annotations),
+	}
+	problems := b.spec(r)
+	findings := r.validate(false)
+	if len(problems) > 0 {
+		findings = append(problems.WithObject(r.String()), findings...)
+	}
+	if err := findings.Err(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// spec fills in the rule's spec and returns what could not be laid over Base.
+func (b Builder) spec(r *Rule) finding.List {
+	var problems finding.List
+	spec := &networking.DestinationRule{}
+	if b.Base != nil {
+		spec = proto.CloneOf(b.Base)
+	}
+	r.Spec = spec
+
+	if base := spec.Host; base != "" && b.Host != "" && base != b.Host {
+		problems = append(problems, finding.New("WS141", "spec.host",
+			fmt.Sprintf("the host is %q, and Base is for %q", b.Host, base),
+			"leave Host empty to keep Base's, or start from a Base for the same host"))
+	}
+	spec.Host = cmp.Or(b.Host, spec.Host, b.Name)
+
+	problems = append(problems, layPolicy(&spec.TrafficPolicy, b.H2Upgrade, "spec")...)
+	if len(b.Ports) > 0 {
+		problems = append(problems, b.ports(spec)...)
+	}
+	if len(b.Subsets) > 0 {
+		problems = append(problems, b.subsets(spec)...)
+	}
+	if len(b.ExportTo) > 0 {
+		spec.ExportTo = slices.Clone(b.ExportTo)
+	}
+	if len(b.ClientWorkload) > 0 {
+		spec.WorkloadSelector = &typev1beta1.WorkloadSelector{MatchLabels: maps.Clone(b.ClientWorkload)}
+	}
+	return problems
+}
+
+// layPolicy writes the policy into the trafficPolicy of a destination or subset, which is at path.
+func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, path string) finding.List {
+	switch {
+	case !p.known():
+		return finding.List{unknownEnum(path+".trafficPolicy.connectionPool.http.h2UpgradePolicy", p.String(), upgradePolicies)}
+	case p == UpgradeDefault:
+		return nil
+	case *policy == nil:
+		*policy = &networking.TrafficPolicy{}
+	}
+	setPolicy(&(*policy).ConnectionPool, p)
+	return nil
+}
+
+func (b Builder) ports(spec *networking.DestinationRule) finding.List {
+	var problems finding.List
+	settings := spec.GetTrafficPolicy().GetPortLevelSettings()
+	entries := make(map[uint32]int, len(settings)) // where the entry of a port is; of several, istiod reads the first
+	for i, s := range settings {
+		if _, ok := entries[s.GetPort().GetNumber()]; !ok {
+			entries[s.GetPort().GetNumber()] = i
+		}
+	}
+	given := make(map[uint32]int, len(b.Ports))
+	for i, port := range b.Ports {
+		at, exists := entries[port.Number]
+		if !exists {
+			at = len(settings)
+		}
+		path := "spec.trafficPolicy.portLevelSettings[" + strconv.Itoa(at) + "]"
+		before := len(problems)
+		if port.Number == 0 || port.Number > maxPort {
+			problems = append(problems, finding.New("WS142", path+".port.number",
+				fmt.Sprintf("Ports[%d] has the number %d, which no Service port has", i, port.Number),
+				"give the number of the Service's port, 1 to 65535"))
+		}
+		if first, again := given[port.Number]; again {
+			problems = append(problems, givenTwice(path+".port.number", "Ports", first, i, strconv.FormatUint(uint64(port.Number), 10)))
+		} else {
+			given[port.Number] = i
+		}
+		switch {
+		case !port.H2Upgrade.known():
+			problems = append(problems, unknownEnum(path+".connectionPool.http.h2UpgradePolicy", port.H2Upgrade.String(), upgradePolicies))
+		case port.H2Upgrade == UpgradeDefault:
+			problems = append(problems, finding.New("WS144", path+".connectionPool.http.h2UpgradePolicy",
+				fmt.Sprintf("Ports[%d] gives port %d UpgradeDefault, which writes nothing", i, port.Number),
+				"say DoNotUpgrade or Upgrade, or leave the port out so that it follows the destination"))
+		}
+		if len(problems) > before {
+			continue
+		}
+		if !exists {
+			settings = append(settings, &networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: port.Number}})
+			entries[port.Number] = at
+		}
+		setPolicy(&settings[at].ConnectionPool, port.H2Upgrade)
+	}
+	if spec.TrafficPolicy == nil && len(settings) > 0 {
+		spec.TrafficPolicy = &networking.TrafficPolicy{}
+	}
+	if spec.TrafficPolicy != nil {
+		spec.TrafficPolicy.PortLevelSettings = settings
+	}
+	return problems
+}
+
+func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
+	var problems finding.List
+	entries := make(map[string]int, len(spec.Subsets))
+	for i, s := range spec.Subsets {
+		entries[s.GetName()] = i
+	}
+	given := make(map[string]int, len(b.Subsets))
+	for i, subset := range b.Subsets {
+		at, exists := entries[subset.Name]
+		if !exists {
+			at = len(spec.Subsets)
+		}
+		path := "spec.subsets[" + strconv.Itoa(at) + "]"
+		if first, again := given[subset.Name]; again {
+			problems = append(problems, givenTwice(path+".name", "Subsets", first, i, strconv.Quote(subset.Name)))
+			continue
+		}
+		given[subset.Name] = i
+		if !exists {
+			spec.Subsets = append(spec.Subsets, &networking.Subset{Name: subset.Name})
+			entries[subset.Name] = at
+		}
+		target := spec.Subsets[at]
+		if len(subset.Labels) > 0 {
+			target.Labels = maps.Clone(subset.Labels)
+		}
+		problems = append(problems, layPolicy(&target.TrafficPolicy, subset.H2Upgrade, path)...)
+	}
+	return problems
+}
+
+func givenTwice(path, field string, first, again int, value string) finding.Finding {
+	return finding.New("WS143", path,
+		fmt.Sprintf("%s[%d] and %s[%d] are both for %s", field, first, field, again, value),
+		"give each of them once")
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package destinationrule
+
+import (
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// UpgradePolicy is a value of connectionPool.http.h2UpgradePolicy: whether client proxies upgrade their HTTP/1.1
+// connections to a destination to HTTP/2.
+type UpgradePolicy int
+
+// The upgrade policies.
+const (
+	// UpgradeDefault emits nothing. Istio then follows MeshConfig.h2UpgradePolicy, which is DO_NOT_UPGRADE unless a
+	// mesh says otherwise. Written out, a DEFAULT would vanish from the manifest (it is the zero of the enum) and
+	// leave an empty block behind, some of which Istio refuses.
+	UpgradeDefault UpgradePolicy = iota
+	// DoNotUpgrade keeps the connection at HTTP/1.1, also where the mesh upgrades.
+	DoNotUpgrade
+	// Upgrade makes client proxies speak HTTP/2 to the destination, whatever the protocol of the port (Istio 1.8
+	// and later; pilot/pkg/networking/core/cluster_traffic_policy.go, shouldH2Upgrade).
+	Upgrade
+)
+
+// The name and number of each policy are those of Istio's enum.
+type h2UpgradePolicy = networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy
+
+// String returns Istio's name of the policy: "DEFAULT", "DO_NOT_UPGRADE" or "UPGRADE".
+func (p UpgradePolicy) String() string {
+	if !p.known() {
+		return "UpgradePolicy(" + strconv.Itoa(int(p)) + ")"
+	}
+	return h2UpgradePolicy(p).String()
+}
+
+func (p UpgradePolicy) known() bool { return p >= UpgradeDefault && p <= Upgrade }
+
+// WithH2Upgrade returns a copy of the rule with the policy at the destination level and at every place that
+// would otherwise lose it. Every other setting is kept, and the rule itself is not changed.
+//
+// Istio does not inherit a policy into what is more special (pilot/pkg/networking/util/util.go,
+// GetPortLevelTrafficPolicy and MergeSubsetTrafficPolicy). So these places get it too:
+//
+//   - each entry of trafficPolicy.portLevelSettings, because it replaces the whole policy for its port;
+//   - each subset with a connectionPool of its own, because that replaces the destination's whole;
+//   - each entry of portLevelSettings inside a subset's trafficPolicy.
+//
+// A subset without a connectionPool inherits it and stays as it is.
+//
+// With [UpgradeDefault] the field is removed from all these places, and blocks that become empty go with it. A block
+// that is empty but keeps a port or subset from inheriting the destination's settings stays as
+// "connectionPool: {http: {}}", which Istio accepts.
+//
+// The error is a [finding.List] of everything in the outcome that Istio would refuse, above all UPGRADE where
+// useClientProtocol is true; the returned rule is then nil.
+func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
+	if err := r.written().Err(); err != nil {
+		return nil, err
+	}
+	if !p.known() {
+		path := "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy"
+		return nil, finding.List{unknownEnum(path, p.String(), upgradePolicies)}.WithObject(r.String())
+	}
+	out := r.clone()
+	if p == UpgradeDefault {
+		removePolicy(out.Spec)
+	} else {
+		spreadPolicy(out.Spec, p)
+	}
+	if err := out.validate(false).Err(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func spreadPolicy(spec *networking.DestinationRule, p UpgradePolicy) {
+	if spec.TrafficPolicy == nil {
+		spec.TrafficPolicy = &networking.TrafficPolicy{}
+	}
+	setPolicy(&spec.TrafficPolicy.ConnectionPool, p)
+	for _, port := range spec.TrafficPolicy.PortLevelSettings {
+		setPolicy(&port.ConnectionPool, p)
+	}
+	for _, subset := range spec.Subsets {
+		if subset.GetTrafficPolicy().GetConnectionPool() != nil {
+			setPolicy(&subset.TrafficPolicy.ConnectionPool, p)
+		}
+		for _, port := range subset.GetTrafficPolicy().GetPortLevelSettings() {
+			setPolicy(&port.ConnectionPool, p)
+		}
+	}
+}
+
+// setPolicy writes the policy into the pool, and makes the pool where there is none.
+func setPolicy(pool **networking.ConnectionPoolSettings, p UpgradePolicy) {
+	if *pool == nil {
+		*pool = &networking.ConnectionPoolSettings{}
+	}
+	if (*pool).Http == nil {
+		(*pool).Http = &networking.ConnectionPoolSettings_HTTPSettings{}
+	}
+	(*pool).Http.H2UpgradePolicy = h2UpgradePolicy(p)
+}
+
+func removePolicy(spec *networking.DestinationRule) {
+	// The destination level shadows nothing above it. It goes first, because what is left of it decides what the
+	// other places would inherit.
+	policy := spec.TrafficPolicy
+	if policy != nil {
+		prunePool(&policy.ConnectionPool, false)
+		policy.PortLevelSettings = prunePorts(policy.PortLevelSettings, settles(policy))
+		if isEmpty(policy) {
+			spec.TrafficPolicy = nil
+		}
+	}
+	for _, subset := range spec.Subsets {
+		own := subset.GetTrafficPolicy()
+		if own == nil {
+			continue
+		}
+		prunePool(&own.ConnectionPool, hasPool(spec.TrafficPolicy))
+		inherits := settles(own) || spec.TrafficPolicy != nil
+		own.PortLevelSettings = prunePorts(own.PortLevelSettings, inherits)
+		if isEmpty(own) {
+			subset.TrafficPolicy = nil
+		}
+	}
+}
+
+// prunePool takes the policy out of the pool, and what is then empty with it. A pool that shields its place from
+// another pool stays, because without it that other pool would come to hold there.
+func prunePool(pool **networking.ConnectionPoolSettings, shields bool) {
+	http := (*pool).GetHttp()
+	if http.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
+		return
+	}
+	http.H2UpgradePolicy = networking.ConnectionPoolSettings_HTTPSettings_DEFAULT
+	if !isEmpty(http) || shields && (*pool).Tcp == nil {
+		return
+	}
+	if (*pool).Tcp != nil {
+		(*pool).Http = nil
+		return
+	}
+	*pool = nil
+}
+
+// prunePorts takes the policy out of each entry. An entry that said nothing else goes where its port has nothing
+// to inherit, and stays with an empty pool where it does.
+func prunePorts(ports []*networking.TrafficPolicy_PortTrafficPolicy, inherits bool) []*networking.TrafficPolicy_PortTrafficPolicy {
+	kept := ports[:0]
+	for _, port := range ports {
+		alone := port.LoadBalancer == nil && port.OutlierDetection == nil && port.Tls == nil
+		hadPool := port.ConnectionPool != nil
+		prunePool(&port.ConnectionPool, alone && inherits)
+		if alone && hadPool && port.ConnectionPool == nil {
+			continue
+		}
+		kept = append(kept, port)
+	}
+	return kept
+}
+
+// settles reports whether the policy holds anything but port levels, which a port or subset would inherit.
+func settles(p *networking.TrafficPolicy) bool {
+	return p.ConnectionPool != nil || p.LoadBalancer != nil || p.OutlierDetection != nil || p.Tls != nil ||
+		p.Tunnel != nil || p.ProxyProtocol != nil || p.RetryBudget != nil
+}
+
+// hasPool reports whether the policy holds a connectionPool for any port.
+func hasPool(p *networking.TrafficPolicy) bool {
+	return p.GetConnectionPool() != nil || slices.ContainsFunc(p.GetPortLevelSettings(), func(port *networking.TrafficPolicy_PortTrafficPolicy) bool {
+		return port.GetConnectionPool() != nil
+	})
+}
+
+// isEmpty reports whether the message would be written as {}.
+func isEmpty(m proto.Message) bool { return proto.Size(m) == 0 }

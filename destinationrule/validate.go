@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package destinationrule
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	networking "istio.io/api/networking/v1alpha3"
+	typev1beta1 "istio.io/api/type/v1beta1"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// Limits of the schema of the CustomResourceDefinition (istio/api
+// kubernetes/customresourcedefinitions.gen.yaml), and the highest port that there is.
+const (
+	maxEntries       = 4096
+	maxSelectorValue = 63
+	maxPort          = 65535
+)
+
+// What an enum may be, for hints.
+const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
+
+// Validate returns everything that is wrong with the rule, or nil.
+//
+// Errors are what istiod's validating webhook (istio/istio pkg/config/validation, ValidateDestinationRule), the
+// CustomResourceDefinition (schema and CEL) or Kubernetes (metadata) would refuse, and what cannot be written as JSON
+// at all. Warnings are what Istio accepts although it does nothing or harms WebSockets.
+//
+// The rule is judged as it would be written and applied: a zero enum or an empty list is then not there. Without a
+// Namespace the rule goes where it is applied, and what depends on which namespace that is, is refused.
+func (r *Rule) Validate() finding.List { return r.validate(true) }
+
+// validate leaves out warnings where nobody asked for them; they cost allocations, which Build need not pay.
+func (r *Rule) validate(warn bool) finding.List {
+	if r == nil {
+		return r.written()
+	}
+	list := r.object().Validate()
+	v := validator{namespace: r.Namespace, warn: warn}
+	switch r.APIVersion {
+	case v1, v1beta1, v1alpha3:
+	default:
+		v.add(finding.New("WS101", "apiVersion",
+			fmt.Sprintf("%q is no API version of DestinationRule that Istio serves", r.APIVersion),
+			"write "+v1beta1+" (Istio 1.5 and later), "+v1+" (1.22 and later) or "+v1alpha3))
+	}
+	if r.Spec == nil {
+		list = append(list, r.written()...)
+	} else {
+		v.spec(r.Spec)
+	}
+	if list = append(list, v.findings...); len(list) == 0 {
+		return nil
+	}
+	return list.WithObject(r.String())
+}
+
+func noSpec(path, message string) finding.Finding {
+	return finding.New("WS102", path, message, "give it a spec with a host")
+}
+
+// A validator collects findings about one rule.
+type validator struct {
+	namespace string
+	warn      bool
+	findings  finding.List
+}
+
+func (v *validator) add(f finding.Finding) { v.findings = append(v.findings, f) }
+
+// A path is a field, list entry or map entry, linked to what holds it. Its text is made only where there is a
+// finding, so that the validation of a good rule does not allocate.
+type path struct {
+	parent *path
+	name   string
+	index  int  // of a list entry
+	item   bool // name[index]
+}
+
+func (p *path) field(name string) path { return path{parent: p, name: name} }
+func (p *path) entry(name string, i int) path {
+	return path{parent: p, name: name, index: i, item: true}
+}
+func (p *path) value(field, key string) string { return p.at(field) + "[" + strconv.Quote(key) + "]" }
+
+// at returns the text of a field below p.
+func (p *path) at(field string) string { return p.String() + "." + field }
+
+func (p *path) atEntry(field string, i int) string { return p.at(field) + "[" + strconv.Itoa(i) + "]" }
+
+// String copies all text out of the path: a string that still pointed into it would force every path of a
+// validation onto the heap.
+func (p *path) String() string { return string(p.appendTo(nil)) }
+
+func (p *path) appendTo(dst []byte) []byte {
+	if p.parent != nil {
+		dst = append(p.parent.appendTo(dst), '.')
+	}
+	dst = append(dst, p.name...)
+	if p.item {
+		dst = append(dst, '[')
+		dst = strconv.AppendInt(dst, int64(p.index), 10)
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func (v *validator) spec(spec *networking.DestinationRule) {
+	root := path{name: "spec"}
+	v.host(&root, spec.Host)
+	policy := root.field("trafficPolicy")
+	v.trafficPolicy(&policy, spec.TrafficPolicy)
+	v.subsets(&root, spec.Subsets)
+	v.exportTo(&root, spec.ExportTo, spec.WorkloadSelector != nil)
+	v.workloadSelector(&root, spec.WorkloadSelector)
+	if v.warn {
+		v.effect(&root, spec)
+	}
+}
+
+// host follows ValidateWildcardDomain in pkg/config/validation/agent.
+func (v *validator) host(p *path, host string) {
+	if !isWildcardDomain(host) {
+		v.add(finding.New("WS111", p.at("host"),
+			fmt.Sprintf("the host %q is no DNS name, nor one with a wildcard in its first label", host),
+			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`))
+	}
+}
+
+func (v *validator) subsets(p *path, subsets []*networking.Subset) {
+	var seen map[string]int
+	if len(subsets) > 1 {
+		seen = make(map[string]int, len(subsets))
+	}
+	for i, s := range subsets {
+		sub := p.entry("subsets", i)
+		if s == nil {
+			v.null(sub.String())
+			continue
+		}
+		if first, again := seen[s.Name]; again {
+			v.add(finding.New("WS118", sub.at("name"),
+				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.Name, first),
+				"give each subset a name of its own"))
+		} else if seen != nil {
+			seen[s.Name] = i
+		}
+		if !isDNSLabel(s.Name) {
+			v.add(finding.New("WS117", sub.at("name"),
+				fmt.Sprintf("the subset name %q is no DNS label", s.Name),
+				"write at most 63 letters, digits and '-', with a letter or digit at both ends"))
+		}
+		v.subsetLabels(&sub, s.Labels)
+		policy := sub.field("trafficPolicy")
+		v.trafficPolicy(&policy, s.TrafficPolicy)
+	}
+}
+
+// subsetLabels follows labels.Instance.Validate in pkg/config/labels, which is looser than Kubernetes: it takes
+// upper case in the prefix of a key and values of any length.
+func (v *validator) subsetLabels(p *path, labels map[string]string) {
+	start := len(v.findings)
+	for key, value := range labels {
+		if !isLabelKey(key) {
+			v.subsetLabel(p.value("labels", key), fmt.Sprintf("%q is no label key", key))
+		}
+		if !isLabelValue(value) {
+			v.subsetLabel(p.value("labels", key), fmt.Sprintf("%q is no label value", value))
+		}
+	}
+	v.sortFrom(start)
+}
+
+func (v *validator) subsetLabel(path, message string) {
+	v.add(finding.New("WS119", path, message,
+		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it"))
+}
+
+// sortFrom puts findings about the entries of a map, which came in the order of the map, into the order of their
+// keys.
+func (v *validator) sortFrom(start int) {
+	slices.SortFunc(v.findings[start:], func(a, b finding.Finding) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message))
+	})
+}
+
+// exportTo follows validateExportTo in pkg/config/validation. It is stricter where the rule does not say its namespace:
+// "." may then be any, so no other may stand beside it, and no name is known to be the rule's own.
+func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
+	var seen map[string]int
+	if len(exportTo) > 1 {
+		seen = make(map[string]int, len(exportTo))
+	}
+	for i, e := range exportTo {
+		namespace := e
+		if e == "." && v.namespace != "" {
+			namespace = v.namespace
+		}
+		if first, again := seen[namespace]; again {
+			v.exportedTwice(p, i, fmt.Sprintf("%q names the same namespace as exportTo[%d], %q", e, first, exportTo[first]),
+				"name each namespace once")
+			continue
+		} else if seen != nil {
+			seen[namespace] = i
+		}
+		if e != "." && e != "*" && !isDNSLabel(e) {
+			v.add(finding.New("WS112", p.atEntry("exportTo", i),
+				fmt.Sprintf("%q is neither a namespace nor \".\" or \"*\"", e),
+				`write the name of a namespace, "." for the rule's own, or "*" alone for all`))
+		}
+		if e == "." && v.namespace == "" && len(exportTo) > 1 {
+			v.exportedTwice(p, i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
+		}
+		if e == "*" && len(exportTo) > 1 {
+			v.add(finding.New("WS114", p.atEntry("exportTo", i), `"*" stands beside other entries`,
+				`write "*" alone, or only the namespaces`))
+		}
+		if selector && namespace != "." && (namespace != v.namespace || namespace == "") {
+			v.add(finding.New("WS115", p.atEntry("exportTo", i),
+				fmt.Sprintf("%q is beyond the rule's own namespace, and a rule with a workloadSelector holds in no other", e),
+				`leave exportTo out or write "." alone`))
+		}
+	}
+}
+
+func (v *validator) exportedTwice(p *path, i int, message, hint string) {
+	v.add(finding.New("WS113", p.atEntry("exportTo", i), message, hint))
+}
+
+func (v *validator) workloadSelector(p *path, selector *typev1beta1.WorkloadSelector) {
+	if selector == nil {
+		return
+	}
+	sub := p.field("workloadSelector")
+	if len(selector.MatchLabels) > maxEntries {
+		v.tooMany(sub.at("matchLabels"), len(selector.MatchLabels))
+	}
+	start := len(v.findings)
+	for key, value := range selector.MatchLabels {
+		if reason := selectorProblem(key, value); reason != "" {
+			v.add(finding.New("WS116", sub.value("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
+				"write the labels of the client's pods in full"))
+		}
+	}
+	v.sortFrom(start)
+}
+
+// selectorProblem says what validateWorkloadSelector in pkg/config/validation or the schema has against a label.
+func selectorProblem(key, value string) string {
+	switch {
+	case !utf8.ValidString(key) || !utf8.ValidString(value):
+		return "is not UTF-8"
+	case key == "":
+		return "has no key"
+	case strings.Contains(key, "*") || strings.Contains(value, "*"):
+		return "has a wildcard, which a selector does not take"
+	case utf8.RuneCountInString(value) > maxSelectorValue:
+		return "has a value of more than 63 characters"
+	}
+	return ""
+}
+
+// The helpers below hold the rules that many fields share, each code in one place.
+
+// text checks a string that may hold anything that can be written.
+func (v *validator) text(p *path, field, s string) {
+	if !utf8.ValidString(s) {
+		v.notUTF8(p.at(field), s)
+	}
+}
+
+func (v *validator) texts(p *path, field string, list []string) {
+	for i, s := range list {
+		if !utf8.ValidString(s) {
+			v.notUTF8(p.atEntry(field, i), s)
+		}
+	}
+}
+
+func (v *validator) notUTF8(path, s string) {
+	v.add(finding.New("WS103", path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
+		"write the text in UTF-8"))
+}
+
+// null is for entries of lists, and for a oneof that is set to nothing.
+func (v *validator) null(path string) {
+	v.add(finding.New("WS104", path, "the entry is null", "fill it in or leave it out"))
+}
+
+func unknownEnum(path, got, allowed string) finding.Finding {
+	return finding.New("WS105", path, got+" is no value of this field", "write "+allowed)
+}
+
+// enum checks a number against the names that the generated code has for the enum. The schema knows names only, and
+// protojson writes a number that has none as a number.
+func (v *validator) enum(p *path, field string, number int32, known map[int32]string, allowed string) {
+	if _, ok := known[number]; !ok {
+		v.add(unknownEnum(p.at(field), strconv.Itoa(int(number)), allowed))
+	}
+}
+
+// duration checks one that the webhook wants in whole milliseconds (agent.ValidateDuration) and the schema from 1ms
+// up.
+func (v *validator) duration(p *path, field string, d *durationpb.Duration) {
+	v.boundedDuration(p, field, d, time.Millisecond, "whole milliseconds from 1ms up")
+}
+
+// requiredDuration is duration for a field that must be there.
+func (v *validator) requiredDuration(p *path, field string, d *durationpb.Duration) {
+	if d == nil {
+		v.missing(p.at(field), "write a duration, such as 10s")
+		return
+	}
+	v.duration(p, field, d)
+}
+
+func (v *validator) boundedDuration(p *path, field string, d *durationpb.Duration, step time.Duration, allowed string) {
+	if d == nil || !v.writable(p, field, d) {
+		return
+	}
+	if got := d.AsDuration(); got < time.Millisecond || got%step != 0 {
+		v.add(finding.New("WS107", p.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
+	}
+}
+
+// writable checks what holds for any duration. protobuf must have a text for it, and istiod (golang/protobuf jsonpb)
+// and CEL read that text with time.ParseDuration, into 64 bits of nanoseconds.
+func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool {
+	if d == nil {
+		return true
+	}
+	// A duration of more bits comes out as another one.
+	got := d.AsDuration()
+	if d.IsValid() && d.Seconds == int64(got/time.Second) && d.Nanos == int32(got%time.Second) {
+		return true
+	}
+	v.add(finding.New("WS106", p.at(field),
+		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.Seconds, d.Nanos),
+		"stay within 292 years, with less than a second of nanoseconds and the same sign for both"))
+	return false
+}
+
+func (v *validator) outOfRange(path, got, allowed string) {
+	v.add(finding.New("WS108", path, got+" is out of range", "write "+allowed))
+}
+
+func (v *validator) notNegative(p *path, field string, n int32) {
+	if n < 0 {
+		v.outOfRange(p.at(field), strconv.Itoa(int(n)), "0 or more")
+	}
+}
+
+func (v *validator) percent(p *path, field string, n int32) {
+	if n < 0 || n > 100 {
+		v.outOfRange(p.at(field), strconv.Itoa(int(n)), "a percentage from 0 to 100")
+	}
+}
+
+// doublePercent refuses NaN too, which JSON does not have.
+func (v *validator) doublePercent(p *path, field string, n *wrapperspb.DoubleValue) {
+	if n != nil && !(n.Value >= 0 && n.Value <= 100) {
+		v.outOfRange(p.at(field), strconv.FormatFloat(n.Value, 'g', -1, 64), "a percentage from 0 to 100")
+	}
+}
+
+func (v *validator) missing(path, hint string) {
+	v.add(finding.New("WS109", path, "the field is required and not set", hint))
+}
+
+// envoyRefuses warns of what istiod takes and passes on, against the rules of Envoy's own API (protoc-gen-validate).
+// Envoy then goes on with its old configuration, of which only istiod's log tells.
+func (v *validator) envoyRefuses(path, what, hint string) {
+	if v.warn {
+		v.add(finding.New("WS179", path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint))
+	}
+}
+
+func (v *validator) tooMany(path string, n int) {
+	v.add(finding.New("WS110", path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096"))
+}
+
+// isDNSLabel reports whether s is a DNS label as Istio has it: upper case is allowed (labels.IsDNS1123Label in
+// pkg/config/labels).
+func isDNSLabel(s string) bool { return len(s) <= 63 && isLabelText(s) }
+
+func isLabelText(s string) bool {
+	if s == "" || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != '-' && !isAlphanumeric(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDomain follows ValidateFQDN in pkg/config/validation/agent: DNS labels, of which the last is no number (so that
+// an IPv4 address is no domain) or empty (a dot at the end).
+func isDomain(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	return isLabels(s)
+}
+
+func isLabels(s string) bool {
+	for {
+		label, rest, more := strings.Cut(s, ".")
+		if !more {
+			return label == "" || isDNSLabel(label) && !isNumber(label)
+		}
+		if !isDNSLabel(label) {
+			return false
+		}
+		s = rest
+	}
+}
+
+// isNumber reports what strconv.Atoi does for a DNS label, but does not allocate an error for every name.
+func isNumber(label string) bool {
+	for i := range len(label) {
+		if label[i] < '0' || label[i] > '9' {
+			return false
+		}
+	}
+	_, err := strconv.Atoi(label)
+	return err == nil
+}
+
+// isWildcardDomain follows ValidateWildcardDomain: a domain whose first label may be "*", or start with "*" or "*-".
+// A host of one label may be a number.
+func isWildcardDomain(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	first, rest, more := strings.Cut(s, ".")
+	if len(first) > 63 {
+		return false
+	}
+	if first != "*" {
+		label := first
+		if after, ok := strings.CutPrefix(first, "*"); ok {
+			label = strings.TrimPrefix(after, "-")
+		}
+		if !isDNSLabel(label) {
+			return false
+		}
+	}
+	return !more || isLabels(rest)
+}
+
+// isLabelKey follows validateTagKey in pkg/config/labels: a prefix is at most 253 bytes, its labels of any length.
+func isLabelKey(s string) bool {
+	name := s
+	if prefix, rest, ok := strings.Cut(s, "/"); ok {
+		if len(prefix) > 253 {
+			return false
+		}
+		for label := range strings.SplitSeq(prefix, ".") {
+			if !isLabelText(label) {
+				return false
+			}
+		}
+		name = rest
+	}
+	return name != "" && len(name) <= 63 && isLabelValue(name)
+}
+
+// isLabelValue follows labelValueRegexp in pkg/config/labels, which has no limit of length.
+func isLabelValue(s string) bool {
+	if s == "" {
+		return true
+	}
+	if !isAlphanumeric(s[0]) || !isAlphanumeric(s[len(s)-1]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c != '-' && c != '_' && c != '.' && !isAlphanumeric(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
