@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package envoyfilter
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// typed is the value of a patch as a message: of the type of applyTo, or the bare configuration of a filter that a
+// Builder was given.
+type typed struct {
+	object protoreflect.Message
+	bare   protoreflect.Message
+}
+
+// A role is what becomes of a message in a patch.
+type role int
+
+const (
+	// whole: the message is a new one, and all of Envoy's rules apply to it. So are the values of ADD, INSERT_* and
+	// REPLACE, and in a MERGE the entries of lists and maps, because lists are appended and the values of maps
+	// replaced (pkg/proto/merge), and every Any but the next role's, because its bytes are replaced.
+	whole role = iota
+	// part: the message is merged, field by field, into one that istiod has made. It need not be complete, and a
+	// field that is false, zero or empty is not there for the merge.
+	part
+	// holder: a part in whose typed_config is a message that is merged in turn: a filter, or a transport socket
+	// (util.MergeAnyWithAny).
+	holder
+)
+
+// value checks the value of a patch: what istiod's operation makes of it, and Envoy's own rules. Paths are relative to the
+// patch.
+func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t typed) {
+	mark := r.mark()
+	c := checker{report: r, op: config.Patch.Operation}
+	tree := config.Patch.Value
+	name, _ := selection(config)
+	switch {
+	case t.bare != nil:
+		c.mergedType(name, t.bare.Descriptor().FullName())
+		c.merged(t.bare, tree.Fields["typed_config"].GetStructValue())
+		r.field(mark, "typed_config")
+	case !isMerge(c.op):
+		c.message(t.object, tree, whole, false)
+	case kindOf(config.ApplyTo).typedConfig:
+		c.mergedFilter(name, t.object, tree)
+		c.message(t.object, tree, holder, false)
+	default:
+		c.mergedObject(t.object, tree)
+		c.merged(t.object, tree)
+	}
+	r.sort(mark)
+	r.below(mark, ".patch.value")
+}
+
+type checker struct {
+	*report
+	op networking.EnvoyFilter_Patch_Operation
+}
+
+// mergedFilter checks what istiod does with a filter that is merged: it takes the name and the typed_config, and
+// nothing else (listener_patch.go, patchNetworkFilter and mergeHTTPFilter).
+func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *structpb.Struct) {
+	fields := m.Descriptor().Fields()
+	payload := protoreflect.FullName("")
+	config := fields.ByName("typed_config")
+	if a, ok := m.Get(config).Message().Interface().(*anypb.Any); ok && a != nil {
+		if mt, err := findType(a.TypeUrl); err == nil {
+			payload = mt.Descriptor().FullName()
+			mark := c.mark()
+			c.mergedType(selected, payload)
+			c.field(mark, spelling(tree, config))
+		}
+	}
+	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
+	if name := m.Get(fields.ByName("name")).String(); isManager && name != "" && name != managerFilter {
+		c.add(finding.New("WS263", ".name", fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
+			"leave the name out"))
+	}
+	for name := range tree.GetFields() {
+		if fd := fieldByName(fields, name); fd.Name() != "name" && fd.Name() != "typed_config" {
+			c.unmerged(step(name), fmt.Sprintf("a MERGE takes the name and the typed_config of a filter, and not its %s", name))
+		}
+	}
+}
+
+// mergedObject checks an object that is merged and is no filter.
+func (c checker) mergedObject(m protoreflect.Message, tree *structpb.Struct) {
+	// mergeTransportSocketCluster in cluster_patch.go stops at the transport_socket.
+	fields := m.Descriptor().Fields()
+	if m.Descriptor().Name() != "Cluster" || !m.Has(fields.ByName("transport_socket")) {
+		return
+	}
+	for name := range tree.GetFields() {
+		if fieldByName(fields, name).Name() != "transport_socket" {
+			c.unmerged(step(name), fmt.Sprintf("a MERGE of a cluster with a transport_socket merges only that, and not the %s", name))
+		}
+	}
+}
+
+func (c checker) unmerged(path, message string) {
+	c.add(finding.New("WS264", path, message, "leave it out, or write it into a patch of its own"))
+}
+
+// mergedType checks that the configuration has the type of the filter that it is merged into.
+func (c checker) mergedType(selected string, payload protoreflect.FullName) {
+	if selected == oldManagerFilter {
+		selected = managerFilter
+	}
+	want, ok := filterTypes[selected]
+	if !ok && payload == httpConnectionManager && selected != "" {
+		want, ok = "another type", true
+	}
+	if ok && payload != want {
+		c.add(finding.New("WS262", "", fmt.Sprintf("a %s is merged into %s, which is %s: istiod panics and drops all listener patches of the proxy", payload, selected, want),
+			`give the filter's own message, and no TypedStruct, as "@type"`))
+	}
+}
+
+// merged checks the message that a merge begins with.
+func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
+	_, hasType := tree.GetFields()["@type"]
+	if len(tree.GetFields()) == 0 || hasType && len(tree.Fields) == 1 {
+		c.zero("", "the MERGE sets nothing")
+	}
+	c.message(m, tree, part, false)
+}
+
+// message checks m, which is written as tree, and all messages in it. Clean says that Envoy's rules are known to
+// hold for m and what is in it.
+func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role, clean bool) {
+	md := m.Descriptor()
+	if as != whole && md.FullName() == httpConnectionManager {
+		c.manager(m, tree)
+	}
+	if !clean {
+		clean = c.constraints(m, tree, as)
+	}
+	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) {
+		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
+			c.add(finding.New("WS265", "", "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`))
+		}
+	}
+	for name, text := range tree.GetFields() {
+		fd := fieldByName(md.Fields(), name)
+		if fd == nil {
+			continue // "@type"
+		}
+		mark := c.mark()
+		switch {
+		case fd.IsList():
+			for i, text := range text.GetListValue().GetValues() {
+				mark := c.mark()
+				c.single(fd, m.Get(fd).List().Get(i), text, whole, clean)
+				c.item(mark, i)
+			}
+		case fd.IsMap():
+			m.Get(fd).Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+				mark := c.mark()
+				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], whole, clean)
+				c.entry(mark, k.String())
+				return true
+			})
+		default:
+			c.single(fd, m.Get(fd), text, roleOf(md, fd, as), clean)
+		}
+		if as != whole && !m.Has(fd) {
+			c.zero("", fmt.Sprintf("a MERGE cannot set %s to %s", name, literal(text)))
+		}
+		c.field(mark, name)
+	}
+}
+
+// single checks one value of a field, which is written as text: the field's own, or an entry of its list or map.
+func (c checker) single(fd protoreflect.FieldDescriptor, v protoreflect.Value, text *structpb.Value, as role, clean bool) {
+	switch {
+	case fd.Enum() != nil:
+		if fd.Enum().Values().ByNumber(v.Enum()) == nil {
+			c.unknownEnum("", int32(v.Enum()), fd.Enum())
+		}
+	case fd.Message() == nil:
+		c.scalar(fd, text)
+	case v.Message().IsValid(): // else it is written as null
+		c.child(v.Message(), text, as, clean)
+	}
+}
+
+// fieldByName returns the field that is written as name, in either of the spellings that istiod takes.
+func fieldByName(fields protoreflect.FieldDescriptors, name string) protoreflect.FieldDescriptor {
+	if fd := fields.ByTextName(name); fd != nil {
+		return fd
+	}
+	return fields.ByJSONName(name)
+}
+
+// spelling returns the name by which a field is written in tree.
+func spelling(tree *structpb.Struct, fd protoreflect.FieldDescriptor) string {
+	if _, ok := tree.GetFields()[fd.JSONName()]; ok {
+		return fd.JSONName()
+	}
+	return fd.TextName()
+}
+
+// roleOf returns what becomes of the message in a field of a message with the role as.
+func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, as role) role {
+	switch {
+	case as == whole || fd.Message() == nil:
+		return whole
+	case fd.Message().FullName() == "google.protobuf.Any":
+		if as == holder && fd.Name() == "typed_config" {
+			return part
+		}
+		return whole
+	case fd.Name() == "transport_socket" && (md.FullName() == kinds[networking.EnvoyFilter_CLUSTER].object || md.FullName() == kinds[networking.EnvoyFilter_FILTER_CHAIN].object):
+		return holder
+	}
+	return part
+}
+
+// child checks a message below another one.
+func (c checker) child(m protoreflect.Message, text *structpb.Value, as role, clean bool) {
+	switch v := m.Interface().(type) {
+	case *anypb.Any:
+		c.any(v, text.GetStructValue(), as)
+	case *structpb.Struct, *structpb.Value, *structpb.ListValue, *timestamppb.Timestamp:
+	case *durationpb.Duration:
+		if _, err := time.ParseDuration(text.GetStringValue()); err != nil {
+			c.narrow("the duration "+quote(text.GetStringValue())+" is none to Go, in which istiod is written", "give less than 292 years")
+		}
+	case *wrapperspb.BoolValue, *wrapperspb.StringValue, *wrapperspb.BytesValue,
+		*wrapperspb.Int32Value, *wrapperspb.Int64Value, *wrapperspb.UInt32Value, *wrapperspb.UInt64Value,
+		*wrapperspb.FloatValue, *wrapperspb.DoubleValue:
+		c.scalar(m.Descriptor().Fields().ByNumber(1), text)
+		// Protobuf merges a wrapper like any message: the zero in it replaces nothing that is there.
+		if as == part && proto.Size(m.Interface()) == 0 {
+			c.add(finding.New("WS267", "", "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
+				"look at the proxy's configuration with istioctl proxy-config before you rely on it"))
+		}
+	default:
+		c.message(m, text.GetStructValue(), as, clean)
+	}
+}
+
+// any checks the message in an Any. Protoc-gen-validate does not look into it.
+func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
+	m, err := unpack(a)
+	if err != nil {
+		return // reported where the value was written or read
+	}
+	if withdrawn[m.Descriptor().FullName()] {
+		c.add(finding.New("WS268", entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
+			"remove it"))
+	}
+	switch {
+	case isWrapped(m):
+		text, ok := tree.GetFields()["value"]
+		if !ok { // google.protobuf.Empty, for which protojson does not ask for it
+			c.narrow("there is no value beside the type "+string(m.Descriptor().FullName()), `write "value": {} beside "@type"`)
+			return
+		}
+		mark := c.mark()
+		c.child(m, text, as, false)
+		c.field(mark, "value")
+	case as == part: // the typed_config of a filter that is merged
+		c.merged(m, tree)
+	default:
+		c.message(m, tree, as, false)
+	}
+}
+
+// scalar checks that istiod reads a number or bytes as they are written.
+func (c checker) scalar(fd protoreflect.FieldDescriptor, text *structpb.Value) {
+	s, isText := text.GetKind().(*structpb.Value_StringValue) // numbers may be in quotes
+	switch fd.Kind() {
+	case protoreflect.BytesKind:
+		if _, err := base64.StdEncoding.DecodeString(text.GetStringValue()); err != nil {
+			c.narrow(quote(text.GetStringValue())+" is not base64 of the standard alphabet with padding", `write it with "+", "/" and "="`)
+		}
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		if n := text.GetNumberValue(); isText && !isInteger(s.StringValue) || n == 0 && math.Signbit(n) {
+			c.narrow(literal(text)+" is not in digits only", "write the number in digits only")
+		}
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		if isText && !isInteger(strings.TrimPrefix(s.StringValue, "-")) {
+			c.narrow(literal(text)+" is not in digits only", "write the number in digits only")
+		}
+	}
+}
+
+// isInteger says whether s is zero or digits that do not begin with zero.
+func isInteger(s string) bool {
+	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+// narrow reports what protobuf's JSON mapping takes, and with it internal/manifest, and what istiod's reader (jsonpb of
+// golang/protobuf 1.5) refuses.
+func (c checker) narrow(message, hint string) {
+	c.add(finding.New("WS269", "", message+", and istiod refuses the EnvoyFilter", hint))
+}
+
+// withdrawn are messages of the Envoy API that this module links and later ones have moved or changed.
+var withdrawn = map[protoreflect.FullName]bool{
+	"envoy.config.endpoint.v3.LbEndpointCollection":      true,
+	"envoy.config.listener.v3.ApiListenerManager":        true,
+	"envoy.config.listener.v3.ListenerManager":           true,
+	"envoy.config.listener.v3.ValidationListenerManager": true,
+}
+
+func (c checker) zero(path, message string) {
+	c.add(finding.New("WS266", path, message+": to protobuf a field that is false, zero or empty is not there",
+		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one"))
+}
+
+// literal writes a value that is false, zero or empty.
+func literal(v *structpb.Value) string {
+	switch k := v.GetKind().(type) {
+	case *structpb.Value_BoolValue:
+		return fmt.Sprint(k.BoolValue)
+	case *structpb.Value_NumberValue:
+		return fmt.Sprint(k.NumberValue)
+	case *structpb.Value_StringValue:
+		return quote(k.StringValue)
+	case *structpb.Value_ListValue:
+		return "[]"
+	case *structpb.Value_StructValue:
+		return "{}"
+	}
+	return "null"
+}
+
+// manager checks what is merged into an HttpConnectionManager.
+func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
+	for name, text := range tree.GetFields() {
+		fd := fieldByName(m.Descriptor().Fields(), name)
+		if fd == nil || !m.Has(fd) {
+			continue
+		}
+		switch fd.Name() {
+		case "upgrade_configs":
+			c.add(finding.New("WS261", step(name), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
+				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager"))
+		case "http_filters":
+			c.afterLast(step(name), "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
+		case "common_http_protocol_options", "http_protocol_options", "http2_protocol_options":
+			// To Envoy these options without any set are the same as none.
+			if len(text.GetStructValue().GetFields()) == 0 {
+				c.zero(step(name), "the MERGE sets nothing in "+name)
+			}
+		}
+	}
+}

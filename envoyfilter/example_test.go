@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package envoyfilter_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"os"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// The EnvoyFilter that a server needs for WebSocket over HTTP/2.
+func Example() {
+	filter, err := envoyfilter.Builder{
+		Name:      "websockets-server",
+		Namespace: "default",
+		Workload:  map[string]string{"app": "websockets-server"},
+		Patches:   []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.SidecarInbound)},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.YAML()
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.Write(text)
+	// Output:
+	// ZZZ
+}
+
+// What is wrong comes back all at once, each with the path of its field.
+func ExampleBuilder_Build() {
+	_, err := envoyfilter.Builder{
+		Name:     "websockets-server",
+		Workload: map[string]string{"app": "*"},
+		Patches: []envoyfilter.Patch{
+			envoyfilter.MergeHTTPConnectionManager(envoyfilter.SidecarInbound, &hcmv3.HttpConnectionManager{
+				UpgradeConfigs: []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
+			}),
+		},
+	}.Build()
+	var findings finding.List
+	if errors.As(err, &findings) {
+		for _, f := range findings {
+			fmt.Println(f.Code, f.Path)
+			fmt.Println("  " + f.Message)
+		}
+	}
+}
+
+func ExampleAllowConnect() {
+	patch := envoyfilter.AllowConnect(envoyfilter.Gateway)
+	fmt.Println(patch.ApplyTo, patch.Operation, patch.Context)
+	fmt.Println(patch.Filter)
+	// Output:
+	// NETWORK_FILTER MERGE GATEWAY
+	// envoy.filters.network.http_connection_manager
+}
+
+// A MERGE changes what it sets and leaves the rest as istiod makes it.
+func ExampleMergeHTTPConnectionManager() {
+	filter, err := envoyfilter.Builder{
+		Name:     "server-http2",
+		Workload: map[string]string{"app": "websockets-server"},
+		Patches: []envoyfilter.Patch{
+			envoyfilter.MergeHTTPConnectionManager(envoyfilter.SidecarInbound, &hcmv3.HttpConnectionManager{
+				Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
+				DelayedCloseTimeout:  durationpb.New(0), // a duration of zero is one, unlike a plain field of zero
+			}),
+		},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.YAML()
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.Write(text)
+}
+
+// A filter to insert is given whole: its name, and its own configuration in typed_config.
+func ExamplePatch() {
+	lua, err := anypb.New(&luav3.Lua{DefaultSourceCode: &corev3.DataSource{
+		Specifier: &corev3.DataSource_InlineString{InlineString: "function envoy_on_request(handle) end"},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	filter, err := envoyfilter.Builder{
+		Name:     "lua",
+		Workload: map[string]string{"app": "websockets-server"},
+		Priority: 10,
+		Patches: []envoyfilter.Patch{{
+			ApplyTo:      networking.EnvoyFilter_HTTP_FILTER,
+			Context:      envoyfilter.SidecarInbound,
+			ProxyVersion: `^1\.(2[0-9]|3[0-9])\.`,
+			Port:         80, // of the container
+			SubFilter:    "envoy.filters.http.router",
+			Operation:    networking.EnvoyFilter_Patch_INSERT_BEFORE,
+			Value:        &hcmv3.HttpFilter{Name: "lua", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: lua}},
+		}},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.YAML()
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.Write(text)
+}
+
+func ExampleContext_String() {
+	var zero envoyfilter.Context
+	fmt.Println(zero, envoyfilter.SidecarOutbound, envoyfilter.Gateway)
+	// Output: SIDECAR_INBOUND SIDECAR_OUTBOUND GATEWAY
+}
+
+const typo = `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: websockets-server
+  namespace: default
+spec:
+  workloadSelector:
+    labels:
+      app: websockets-server
+  configPatches:
+  - applyTo: NETWORK_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener:
+        filterChain:
+          filter:
+            name: envoy.filters.network.http_connection_manager
+    patch:
+      operation: MERGE
+      value:
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          http2_protocol_options:
+            allow_conect: true
+`
+
+// Istio admits this manifest, and it does nothing.
+func ExampleParse() {
+	_, err := envoyfilter.Parse([]byte(typo))
+	fmt.Println(err)
+}
+
+const everywhere = `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: everywhere
+  namespace: istio-system
+spec:
+  configPatches:
+  - applyTo: NETWORK_FILTER
+    match:
+      context: GATEWAY
+      proxy:
+        proxyVersion: 1.2
+    patch:
+      operation: MERGE
+      value:
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          http2_protocol_options:
+            allow_connect: true
+`
+
+func ExampleFilter_Validate() {
+	filter, err := envoyfilter.Parse([]byte(everywhere))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range filter.Validate() {
+		fmt.Println(f.Severity, f.Code, f.Path)
+	}
+}
+
+func ExampleFilter_Value() {
+	filter, err := envoyfilter.Builder{
+		Name:     "websockets-server",
+		Workload: map[string]string{"app": "websockets-server"},
+		Patches:  []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.SidecarInbound)},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	value, err := filter.Value(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var manager hcmv3.HttpConnectionManager
+	if err := value.(*listenerv3.Filter).GetTypedConfig().UnmarshalTo(&manager); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(manager.GetHttp2ProtocolOptions().GetAllowConnect())
+	// Output: true
+}
+
+func ExampleFilter_YAML() {
+	filter, err := envoyfilter.Builder{
+		Name:         "gateway",
+		Namespace:    "istio-ingress",
+		AllWorkloads: true,
+		Patches:      []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.Gateway)},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.YAML()
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.Write(text)
+}
+
+func ExampleFilter_MarshalJSON() {
+	filter, err := envoyfilter.Builder{
+		Name:         "gateway",
+		AllWorkloads: true,
+		Patches:      []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.Gateway)},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.MarshalJSON()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(text))
+}
+
+func ExampleFilter_String() {
+	fmt.Println(&envoyfilter.Filter{Name: "websockets-server", Namespace: "default"})
+	// Output: EnvoyFilter default/websockets-server
+}

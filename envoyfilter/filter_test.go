@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package envoyfilter
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+)
+
+func TestParseErrors(t *testing.T) {
+	tests := []struct {
+		reason string
+		text   string
+		want   []string // code and path
+	}{
+		{"a typo that Istio admits and that does nothing",
+			patches(manager("stat_prefix: x"), manager("http2_protocol_options: {allow_conect: true}")),
+			[]string{"WS920 spec.configPatches[1].patch.value.typed_config.http2_protocol_options.allow_conect"}},
+		{"all of them, in all patches",
+			patches(manager("a: 1, http2_protocol_options: {allow_connect: 1}"), patchOf("CLUSTER", "", "REMOVE", "{b: 1}")),
+			[]string{
+				"WS920 spec.configPatches[0].patch.value.typed_config.a",
+				"WS921 spec.configPatches[0].patch.value.typed_config.http2_protocol_options.allow_connect",
+				"WS920 spec.configPatches[1].patch.value.b",
+			}},
+		{"in an Any within a message within an Any",
+			patches(manager("access_log: [{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, x: 1}}]")),
+			[]string{"WS920 spec.configPatches[0].patch.value.typed_config.access_log[0].typed_config.x"}},
+		{"in the spec itself", "{configPatch: []}", []string{"WS920 spec.configPatch"}},
+		{"a type that there is not",
+			patches(patchOf("HTTP_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.nope.v3.Nope}}")),
+			[]string{`WS928 spec.configPatches[0].patch.value.typed_config["@type"]`}},
+		{"a configuration without a type",
+			patches(patchOf("HTTP_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {}}")),
+			[]string{"WS927 spec.configPatches[0].patch.value.typed_config"}},
+	}
+	for _, test := range tests {
+		t.Run(test.reason, func(t *testing.T) {
+			f, err := Parse(manifestOf(test.text))
+			if f != nil {
+				t.Error("there is a filter")
+			}
+			var got []string
+			for _, f := range listOf(t, err) {
+				got = append(got, f.Code+" "+f.Path)
+				if f.Object != "EnvoyFilter ns/f" {
+					t.Errorf("the finding is about %q", f.Object)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestUnknownTypes checks that the hint says why a type is not known.
+func TestUnknownTypes(t *testing.T) {
+	for name, want := range map[string]string{
+		"envoy.extensions.filters.network.sip_proxy.v3alpha.SipProxy":                  "contrib",
+		"envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager": "v3",
+	} {
+		_, err := Parse(manifestOf(patches(patchOf("NETWORK_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/"+name+"}}"))))
+		if list := listOf(t, err); len(list) != 1 || !strings.Contains(list[0].Hint, want) {
+			t.Errorf("%s: %v", name, list)
+		}
+	}
+}
+
+// TestParseLeavesRulesToValidate checks that a manifest that only breaks rules is read.
+func TestParseLeavesRulesToValidate(t *testing.T) {
+	f, err := Parse(manifestOf("{configPatches: [{applyTo: CLUSTER}, {}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Validate().Err() == nil {
+		t.Error("Validate finds nothing")
+	}
+}
+
+func TestOtherKindsAndVersions(t *testing.T) {
+	good := string(manifestOf(patches(manager("stat_prefix: x"))))
+	for _, text := range []string{
+		strings.Replace(good, "kind: EnvoyFilter", "kind: DestinationRule", 1),
+		strings.Replace(good, "v1alpha3", "v1", 1),
+		strings.Replace(good, "v1alpha3", "v1beta1", 1),
+		good + "---\n" + good,
+		"",
+		"\xff",
+		"[",
+	} {
+		if f, err := Parse([]byte(text)); err == nil || f != nil {
+			t.Errorf("%q was read", text)
+		} else {
+			listOf(t, err)
+		}
+	}
+}
+
+func TestValue(t *testing.T) {
+	f, err := Parse(manifestOf(patches(
+		patchOf("CLUSTER", "", "MERGE", "{connectTimeout: 1s}"),
+		patchOf("CLUSTER", "cluster: {name: c}", "REMOVE", ""),
+		"{}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := f.Value(0)
+	if cluster, ok := m.(*clusterv3.Cluster); err != nil || !ok || cluster.GetConnectTimeout().GetSeconds() != 1 {
+		t.Errorf("got %v, %v", m, err)
+	}
+	if m, err := f.Value(1); m != nil || err != nil {
+		t.Errorf("got %v, %v for a patch without a value", m, err)
+	}
+	for i, want := range map[int]string{
+		-1: "EnvoyFilter ns/f has no patch -1: it has 3",
+		3:  "EnvoyFilter ns/f has no patch 3: it has 3",
+		2:  "EnvoyFilter ns/f: patch 2 has the applyTo INVALID, which selects no kind of object",
+	} {
+		if m, err := f.Value(i); m != nil || err == nil || err.Error() != want {
+			t.Errorf("got %v, %v for patch %d", m, err, i)
+		}
+	}
+	if _, err := (*Filter)(nil).Value(0); err == nil {
+		t.Error("a filter that is nil has a value")
+	}
+
+	// By hand, a value may be one that cannot be read.
+	for want, value := range map[string]*structpb.Struct{
+		"WS240 spec.configPatches[0].patch.value.name": {Fields: map[string]*structpb.Value{"name": nil}},
+		"WS920 spec.configPatches[0].patch.value.nam":  {Fields: map[string]*structpb.Value{"nam": structpb.NewBoolValue(true)}},
+	} {
+		m, err := (&Filter{Name: "f", Spec: spec(value)}).Value(0)
+		if list := listOf(t, err); m != nil || len(list) != 1 || list[0].Code+" "+list[0].Path != want || list[0].Object != "EnvoyFilter f" {
+			t.Errorf("got %v, %v", m, err)
+		}
+	}
+}
+
+// TestValidateUnreadable checks that a value by hand that cannot be read does not hide other findings.
+func TestValidateUnreadable(t *testing.T) {
+	s := spec(&structpb.Struct{Fields: map[string]*structpb.Value{"nam": structpb.NewBoolValue(true)}})
+	s.ConfigPatches[0].Patch.Operation = 0
+	s.ConfigPatches = append(s.ConfigPatches, proto.CloneOf(s.ConfigPatches[0]))
+	var got []string
+	for _, f := range (&Filter{Name: "f", Spec: s}).Validate() {
+		got = append(got, f.Code+" "+f.Path)
+	}
+	want := []string{
+		"WS216 spec.configPatches[0].patch.operation", "WS920 spec.configPatches[0].patch.value.nam",
+		"WS216 spec.configPatches[1].patch.operation", "WS920 spec.configPatches[1].patch.value.nam",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNilFilter checks that methods of a filter that is nil, or empty, do not panic.
+func TestNilFilter(t *testing.T) {
+	for _, f := range []*Filter{nil, {}} {
+		if f.Validate().Err() == nil {
+			t.Error("nothing is wrong with it")
+		}
+		if got := f.String(); got != "EnvoyFilter " {
+			t.Errorf("its name is %q", got)
+		}
+		if _, err := f.YAML(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestMarshal(t *testing.T) {
+	f, err := seedBuilder().Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(f, again, protocmp.Transform()); diff != "" {
+		t.Errorf("not the same after JSON:\n%s", diff)
+	}
+}
+
+// TestOperations holds the table of operations against what reading pilot/pkg/networking/core/envoyfilter at release
+// 1.31 gives: "ok" is applied, "add" is taken for an ADD, "no" does nothing, "ist" is applied and called an error by
+// istioctl analyze. The match selects one filter where there are filters.
+func TestOperations(t *testing.T) {
+	const table = `
+	                     MERGE ADD REMOVE INSERT_BEFORE INSERT_AFTER INSERT_FIRST REPLACE MERGE_AND_REPLACE_LIST
+	LISTENER             ok    ok  ok     add           add          add          no      ok
+	FILTER_CHAIN         ok    ok  ok     add           add          add          no      ok
+	NETWORK_FILTER       ok    ok  ok     ok            ok           ok           ok      no
+	HTTP_FILTER          ok    ok  ok     ok            ok           ok           ok      no
+	ROUTE_CONFIGURATION  ok    no  no     no            no           no           no      ok
+	VIRTUAL_HOST         ok    ok  ok     add           add          add          ok      ok
+	HTTP_ROUTE           ok    ist ist    ok            ok           ok           no      ok
+	CLUSTER              ok    ok  ok     add           add          add          no      ok
+	EXTENSION_CONFIG     no    ok  no     add           add          add          no      no
+	LISTENER_FILTER      ok    ok  ok     ok            ok           ok           ist     no
+	`
+	matches := map[string]string{"NETWORK_FILTER": matchManager, "HTTP_FILTER": matchRouter, "LISTENER_FILTER": matchInspector}
+	var operations []string
+	tried := 0
+	for _, line := range strings.Split(strings.TrimSpace(table), "\n") {
+		words := strings.Fields(line)
+		if operations == nil {
+			operations = words
+			continue
+		}
+		for i, want := range words[1:] {
+			applyTo, operation := words[0], operations[i]
+			tried++
+			config := &networking.EnvoyFilter_EnvoyConfigObjectPatch{
+				ApplyTo: networking.EnvoyFilter_ApplyTo(networking.EnvoyFilter_ApplyTo_value[applyTo]),
+				Match:   specOf(t, "{configPatches: [{match: {"+matches[applyTo]+"}}]}").ConfigPatches[0].Match,
+				Patch:   &networking.EnvoyFilter_Patch{Operation: networking.EnvoyFilter_Patch_Operation(networking.EnvoyFilter_Patch_Operation_value[operation])},
+			}
+			var r report
+			r.operation(config, kindOf(config.ApplyTo), 1)
+			got := "ok"
+			for _, f := range r.list {
+				switch f.Code {
+				case "WS241":
+					got = "no"
+				case "WS243":
+					got = "add"
+				case "WS244":
+					got = "ist"
+				}
+			}
+			if got != want {
+				t.Errorf("%s with %s is %q, want %q", operation, applyTo, got, want)
+			}
+		}
+	}
+	if tried != (len(kinds)-2)*8 { // all but INVALID and BOOTSTRAP, which is reported as a whole
+		t.Errorf("%d combinations were tried", tried)
+	}
+}
+
+// FuzzParse checks that Parse and Validate never panic, and that what they take comes back from its own YAML as it was.
+func FuzzParse(f *testing.F) {
+	seed, err := os.ReadFile("testdata/envoyfilter-from-1.12.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	for _, spec := range []string{
+		patches(manager("http2_protocol_options: {allow_conect: true}")),
+		patches(manager("use_remote_address: false, access_log: [{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}}]")),
+		patches(patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", luaFilter), patchOf("CLUSTER", "cluster: {name: c}", "REMOVE", "")),
+		patches(patchOf("HTTP_ROUTE", "routeConfiguration: {vhost: {route: {action: ANY}}}", "MERGE", "{typed_per_filter_config: {a: {'@type': type.googleapis.com/google.protobuf.Empty, value: {}}}}")),
+		patches(patchOf("CLUSTER", "proxy: {proxyVersion: '^1'}", "MERGE", "{metadata: {filter_metadata: {a: {b: [null, 1.5, x]}}}, connect_timeout: 1.500s, lb_subset_config: {}}")),
+		"{targetRefs: [{kind: Service, name: s}], priority: -1, configPatches: [" + manager("stat_prefix: x") + "]}",
+	} {
+		f.Add(manifestOf(spec))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		filter, err := Parse(data)
+		if err != nil {
+			if filter != nil {
+				t.Error("Parse returned a filter together with an error")
+			}
+			listOf(t, err)
+			return
+		}
+		if filter.Validate().Err() != nil {
+			return
+		}
+		text, err := filter.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if diff := cmp.Diff(filter, again, protocmp.Transform()); diff != "" {
+			t.Errorf("not the same after YAML (-want +got):\n%s", diff)
+		}
+		for i := range filter.Spec.ConfigPatches {
+			if _, err := filter.Value(i); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// FuzzBuild checks that Build never panics, and that what it lets through is without errors to Validate.
+func FuzzBuild(f *testing.F) {
+	value, err := proto.Marshal(AllowConnect(Gateway).Value)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("f", "ns", "app", "a", 3, 0, `^1\.2`, uint32(80), managerFilter, "", 1, value)
+	f.Add("f", "", "a/b", "*", 4, 2, "(", uint32(70000), "", "x", 4, []byte{})
+	f.Fuzz(func(t *testing.T, name, namespace, key, label string, applyTo, context int, version string, port uint32, filter, subFilter string, operation int, value []byte) {
+		p := Patch{ApplyTo: networking.EnvoyFilter_ApplyTo(applyTo), Context: Context(context), ProxyVersion: version, Port: port,
+			Filter: filter, SubFilter: subFilter, Operation: networking.EnvoyFilter_Patch_Operation(operation)}
+		if p.ApplyTo == networking.EnvoyFilter_NETWORK_FILTER {
+			p.Value = AllowConnect(Gateway).Value.ProtoReflect().New().Interface()
+		} else if k := kindOf(p.ApplyTo); k != nil {
+			p.Value = k.new()
+		}
+		if p.Value != nil && proto.Unmarshal(value, p.Value) != nil {
+			return
+		}
+		built, err := Builder{Name: name, Namespace: namespace, Workload: map[string]string{key: label}, Patches: []Patch{p}}.Build()
+		if err != nil {
+			listOf(t, err)
+			return
+		}
+		if list := built.Validate(); list.Err() != nil {
+			t.Error(list.Errors())
+		}
+		text, err := built.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(text); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	})
+}

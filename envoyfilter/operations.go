@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package envoyfilter
+
+import (
+	"fmt"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// The operations, by the names that they have in the API.
+const (
+	merge               = networking.EnvoyFilter_Patch_MERGE
+	add                 = networking.EnvoyFilter_Patch_ADD
+	remove              = networking.EnvoyFilter_Patch_REMOVE
+	insertBefore        = networking.EnvoyFilter_Patch_INSERT_BEFORE
+	insertAfter         = networking.EnvoyFilter_Patch_INSERT_AFTER
+	insertFirst         = networking.EnvoyFilter_Patch_INSERT_FIRST
+	replace             = networking.EnvoyFilter_Patch_REPLACE
+	mergeAndReplaceList = networking.EnvoyFilter_Patch_MERGE_AND_REPLACE_LIST
+)
+
+// Full names of messages that rules speak of.
+const (
+	httpConnectionManager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+	typedStruct           = "xds.type.v3.TypedStruct"
+)
+
+// An effect is what istiod does with an operation on a kind of object.
+type effect int
+
+const (
+	applied  effect = iota
+	nothing         // istiod passes over the patch without a word
+	likeAdd         // istiod takes it for an ADD
+	disputed        // istiod applies it, and `istioctl analyze` reports it as an error
+)
+
+// An outcome is an effect and why it is so.
+type outcome struct {
+	effect effect
+	reason string
+}
+
+// A kind is what applyTo selects: which message its values are, which match it takes and what each operation does.
+//
+// The outcomes are those of pilot/pkg/networking/core/envoyfilter (listener_patch.go, cluster_patch.go, rc_patch.go,
+// extension_configuration_patch.go) and of convertToEnvoyFilterWrapper in pilot/pkg/model/envoyfilter.go in release
+// 1.31. An operation that is not listed is applied.
+type kind struct {
+	object      protoreflect.FullName
+	new         func() proto.Message
+	match       string // the field of match that belongs to it, "" for none
+	typedConfig bool   // the object is a filter: a name and the filter's own message in typed_config
+	outcomes    map[networking.EnvoyFilter_Patch_Operation]outcome
+}
+
+// inserts are the outcomes of the three INSERT operations where istiod turns them into ADD.
+func inserts(others map[networking.EnvoyFilter_Patch_Operation]outcome) map[networking.EnvoyFilter_Patch_Operation]outcome {
+	for _, op := range []networking.EnvoyFilter_Patch_Operation{insertBefore, insertAfter, insertFirst} {
+		others[op] = outcome{likeAdd, "istiod keeps an order only for filters and routes"}
+	}
+	return others
+}
+
+const (
+	replacesFilters = "istiod replaces filters and virtual hosts only"
+	listsInAny      = "istiod merges a filter's configuration with MERGE only: MERGE_AND_REPLACE_LIST never reaches it"
+)
+
+// kinds is the table, by applyTo.
+var kinds = [...]*kind{
+	networking.EnvoyFilter_LISTENER: {
+		object: "envoy.config.listener.v3.Listener", new: func() proto.Message { return &listenerv3.Listener{} },
+		match:    "listener",
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
+	},
+	networking.EnvoyFilter_FILTER_CHAIN: {
+		object: "envoy.config.listener.v3.FilterChain", new: func() proto.Message { return &listenerv3.FilterChain{} },
+		match:    "listener",
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
+	},
+	networking.EnvoyFilter_NETWORK_FILTER: {
+		object: "envoy.config.listener.v3.Filter", new: func() proto.Message { return &listenerv3.Filter{} },
+		match: "listener", typedConfig: true,
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
+	},
+	networking.EnvoyFilter_HTTP_FILTER: {
+		object: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter", new: func() proto.Message { return &hcmv3.HttpFilter{} },
+		match: "listener", typedConfig: true,
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
+	},
+	networking.EnvoyFilter_ROUTE_CONFIGURATION: {
+		object: "envoy.config.route.v3.RouteConfiguration", new: func() proto.Message { return &routev3.RouteConfiguration{} },
+		match: "routeConfiguration",
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
+			add:          {nothing, onlyMerged},
+			remove:       {nothing, onlyMerged},
+			insertBefore: {nothing, onlyMerged},
+			insertAfter:  {nothing, onlyMerged},
+			insertFirst:  {nothing, onlyMerged},
+			replace:      {nothing, onlyMerged},
+		},
+	},
+	networking.EnvoyFilter_VIRTUAL_HOST: {
+		object: "envoy.config.route.v3.VirtualHost", new: func() proto.Message { return &routev3.VirtualHost{} },
+		match:    "routeConfiguration",
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{}),
+	},
+	networking.EnvoyFilter_HTTP_ROUTE: {
+		object: "envoy.config.route.v3.Route", new: func() proto.Message { return &routev3.Route{} },
+		match: "routeConfiguration",
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
+			add:     {disputed, "IST0153"},
+			remove:  {disputed, "IST0154"},
+			replace: {nothing, replacesFilters},
+		},
+	},
+	networking.EnvoyFilter_CLUSTER: {
+		object: "envoy.config.cluster.v3.Cluster", new: func() proto.Message { return &clusterv3.Cluster{} },
+		match:    "cluster",
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
+	},
+	networking.EnvoyFilter_EXTENSION_CONFIG: {
+		object: "envoy.config.core.v3.TypedExtensionConfig", new: func() proto.Message { return &corev3.TypedExtensionConfig{} },
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{
+			merge:               {nothing, onlyAdded},
+			mergeAndReplaceList: {nothing, onlyAdded},
+			remove:              {nothing, onlyAdded},
+			replace:             {nothing, onlyAdded},
+		}),
+	},
+	networking.EnvoyFilter_BOOTSTRAP: {
+		object: "envoy.config.bootstrap.v3.Bootstrap", new: func() proto.Message { return &bootstrapv3.Bootstrap{} },
+	},
+	networking.EnvoyFilter_LISTENER_FILTER: {
+		object: "envoy.config.listener.v3.ListenerFilter", new: func() proto.Message { return &listenerv3.ListenerFilter{} },
+		match: "listener", typedConfig: true,
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
+			replace:             {disputed, "IST0152"},
+			mergeAndReplaceList: {nothing, listsInAny},
+		},
+	},
+}
+
+const (
+	onlyMerged = "istiod only merges into a route configuration"
+	onlyAdded  = "istiod only adds extension configurations"
+)
+
+// kindOf returns the row of applyTo, or nil where the API has no such value.
+func kindOf(applyTo networking.EnvoyFilter_ApplyTo) *kind {
+	if applyTo <= 0 || int(applyTo) >= len(kinds) {
+		return nil
+	}
+	return kinds[applyTo]
+}
+
+// isObjectType says whether name is the message of some applyTo, and so no filter's own configuration.
+func isObjectType(name protoreflect.FullName) bool {
+	for _, k := range kinds[1:] {
+		if k.object == name {
+			return true
+		}
+	}
+	return false
+}
+
+// isOperation says whether the API has the operation.
+func isOperation(op networking.EnvoyFilter_Patch_Operation) bool {
+	return merge <= op && op <= mergeAndReplaceList
+}
+
+// isMerge says whether the operation merges the value into what is there, so that the value need not be whole.
+func isMerge(op networking.EnvoyFilter_Patch_Operation) bool {
+	return op == merge || op == mergeAndReplaceList
+}
+
+// filterTypes are the messages of the filters that istiod itself configures under these names. Merging a message of
+// another type into one of them panics in istiod (pkg/proto/merge, "descriptor mismatch"), which recovers by dropping
+// all listener patches of the proxy.
+var filterTypes = map[string]protoreflect.FullName{
+	managerFilter:                     httpConnectionManager,
+	"envoy.filters.network.tcp_proxy": "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+	"envoy.filters.http.cors":         "envoy.extensions.filters.http.cors.v3.Cors",
+	"envoy.filters.http.fault":        "envoy.extensions.filters.http.fault.v3.HTTPFault",
+	"envoy.filters.http.router":       "envoy.extensions.filters.http.router.v3.Router",
+}
+
+// deprecatedNames are the names that Envoy's filters had before release 1.14, with today's. Istiod generates today's
+// names since release 1.7, and stopped matching the old ones in 1.19 (istio/istio#45675); the list is that of
+// pkg/config/xds/deprecated.go.
+var deprecatedNames = map[string]string{
+	"envoy.buffer":                  "envoy.filters.http.buffer",
+	"envoy.client_ssl_auth":         "envoy.filters.network.client_ssl_auth",
+	"envoy.cors":                    "envoy.filters.http.cors",
+	"envoy.csrf":                    "envoy.filters.http.csrf",
+	"envoy.ext_authz":               "envoy.filters.http.ext_authz or envoy.filters.network.ext_authz",
+	"envoy.fault":                   "envoy.filters.http.fault",
+	"envoy.grpc_http1_bridge":       "envoy.filters.http.grpc_http1_bridge",
+	"envoy.grpc_json_transcoder":    "envoy.filters.http.grpc_json_transcoder",
+	"envoy.grpc_web":                "envoy.filters.http.grpc_web",
+	"envoy.gzip":                    "envoy.filters.http.gzip",
+	"envoy.health_check":            "envoy.filters.http.health_check",
+	"envoy.http_connection_manager": managerFilter,
+	"envoy.http_dynamo_filter":      "envoy.filters.http.dynamo",
+	"envoy.ip_tagging":              "envoy.filters.http.ip_tagging",
+	"envoy.listener.http_inspector": "envoy.filters.listener.http_inspector",
+	"envoy.listener.original_dst":   "envoy.filters.listener.original_dst",
+	"envoy.listener.original_src":   "envoy.filters.listener.original_src",
+	"envoy.listener.proxy_protocol": "envoy.filters.listener.proxy_protocol",
+	"envoy.listener.tls_inspector":  "envoy.filters.listener.tls_inspector",
+	"envoy.lua":                     "envoy.filters.http.lua",
+	"envoy.mongo_proxy":             "envoy.filters.network.mongo_proxy",
+	"envoy.rate_limit":              "envoy.filters.http.ratelimit",
+	"envoy.ratelimit":               "envoy.filters.network.ratelimit",
+	"envoy.redis_proxy":             "envoy.filters.network.redis_proxy",
+	"envoy.router":                  "envoy.filters.http.router",
+	"envoy.squash":                  "envoy.filters.http.squash",
+	"envoy.tcp_proxy":               "envoy.filters.network.tcp_proxy",
+}
+
+// oldManagerFilter is the name of managerFilter before release 1.7.
+const oldManagerFilter = "envoy.http_connection_manager"
+
+// selection is the name in the match that selects one filter of applyTo's kind, and the field that holds it.
+func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, field string) {
+	listener := config.Match.GetListener()
+	switch config.ApplyTo {
+	case networking.EnvoyFilter_NETWORK_FILTER:
+		return listener.GetFilterChain().GetFilter().GetName(), "match.listener.filterChain.filter.name"
+	case networking.EnvoyFilter_HTTP_FILTER:
+		return listener.GetFilterChain().GetFilter().GetSubFilter().GetName(), "match.listener.filterChain.filter.subFilter.name"
+	case networking.EnvoyFilter_LISTENER_FILTER:
+		return listener.GetListenerFilter(), "match.listener.listenerFilter"
+	}
+	return "", ""
+}
+
+// operation checks what istiod does with the operation on this kind of object.
+func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind, priority int32) {
+	const path = ".patch.operation"
+	op, applyTo := config.Patch.Operation, config.ApplyTo
+	if applyTo == networking.EnvoyFilter_BOOTSTRAP {
+		r.add(finding.New("WS248", ".applyTo", "istiod of release 1.31 applies no patch to BOOTSTRAP, which the API marks as deprecated",
+			"set what the proxy starts with in its ProxyConfig"))
+		return
+	}
+	switch o := k.outcomes[op]; o.effect {
+	case nothing:
+		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s: %s", op, applyTo, o.reason), "use another operation")
+		return
+	case likeAdd:
+		r.add(finding.New("WS243", path, fmt.Sprintf("%s is an ADD with the applyTo %s: %s", op, applyTo, o.reason), "write ADD"))
+	case disputed:
+		r.add(finding.New("WS244", path, fmt.Sprintf("istiod applies %s with the applyTo %s, and istioctl analyze reports it as the error %s", op, applyTo, o.reason),
+			"pass -S to istioctl analyze to suppress it"))
+	}
+
+	name, field := selection(config)
+	isFilter := k.typedConfig
+	switch {
+	case isFilter && name == "" && op == merge && applyTo != networking.EnvoyFilter_LISTENER_FILTER:
+		// Istiod merges the value into every filter then, and protobuf's merge panics at the first of another type.
+		r.add(finding.New("WS242", path, fmt.Sprintf("a MERGE on %s without the name of the filter panics in istiod, which drops all listener patches of the proxy", applyTo),
+			"give "+field))
+	case isFilter && name == "" && (op == merge || op == remove || op == replace):
+		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
+	case !isFilter && op == remove && config.Match.GetObjectTypes() == nil:
+		r.add(finding.New("WS245", path, fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant"))
+	}
+	if isLast(applyTo, op, name) {
+		r.afterLast(path, fmt.Sprintf("%s puts the filter after the one that ends the chain", op), "use INSERT_BEFORE or INSERT_FIRST")
+	}
+	if priority == 0 && (op == remove || op == replace || op == insertBefore || op == insertAfter) {
+		r.add(finding.New("WS247", path, fmt.Sprintf("%s depends on what other EnvoyFilters did before, and the filter has no priority", op),
+			"set spec.priority where several EnvoyFilters patch the same objects"))
+	}
+}
+
+// isLast says whether the operation puts a filter behind the one that Envoy wants to be last: the router among HTTP
+// filters, the HttpConnectionManager or the TCP proxy among network filters.
+func isLast(applyTo networking.EnvoyFilter_ApplyTo, op networking.EnvoyFilter_Patch_Operation, name string) bool {
+	if applyTo != networking.EnvoyFilter_HTTP_FILTER && applyTo != networking.EnvoyFilter_NETWORK_FILTER {
+		return false
+	}
+	switch op {
+	case add:
+		return true
+	case insertAfter:
+		return name == "" || name == "envoy.filters.http.router" || name == managerFilter || name == "envoy.filters.network.tcp_proxy"
+	}
+	return false
+}
+
+func (r *report) afterLast(path, message, hint string) {
+	r.add(finding.New("WS246", path, message+", and Envoy refuses the listener", hint))
+}
+
+func (r *report) noEffect(path, message, hint string) {
+	r.add(finding.New("WS241", path, message, hint))
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package envoyfilter
+
+import (
+	"fmt"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/structpb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// managerFilter is the name of the network filter that speaks HTTP, in every release since 1.7.
+const managerFilter = "envoy.filters.network.http_connection_manager"
+
+// A Patch is one entry of spec.configPatches.
+//
+// Which object is patched is said either by Context and the short fields ProxyVersion, Port, Filter and SubFilter,
+// or by Match, for all that the short fields have no words for. Where Match names a context it is the one that
+// counts; Context applies where Match leaves it out, so that no patch comes out with the context ANY. Context and
+// Match that name two different contexts, and Match together with a short field, are refused. A Context that is
+// zero cannot be told from one that is left out, so it never contradicts Match.
+type Patch struct {
+	// ApplyTo is the kind of object to patch.
+	ApplyTo networking.EnvoyFilter_ApplyTo
+	// Context is the side of the proxy; the zero value is [SidecarInbound].
+	Context Context
+	// ProxyVersion is an RE2 pattern that istiod searches for in the release of the proxy; "" takes every proxy.
+	// The search is not anchored: "1.2" is found in "1.12.0". version.ProxyVersionPattern makes a right one.
+	ProxyVersion string
+	// Port is the port of the listener, up to 65535; 0 takes every port. On the inbound side it is the port of the
+	// container and not of the Service: istiod compares it with the destination port of the filter chain
+	// (pilot/pkg/networking/core/envoyfilter/listener_patch.go, filterChainMatch).
+	Port uint32
+	// Filter is the name of the network filter to match, or for LISTENER_FILTER of the listener filter.
+	Filter string
+	// SubFilter is the name of the HTTP filter to match. Filter may be left out then: HTTP filters are in the
+	// HttpConnectionManager only.
+	SubFilter string
+	// Operation is what to do with the object.
+	Operation networking.EnvoyFilter_Patch_Operation
+	// Value is the message of ApplyTo's own type (for NETWORK_FILTER envoy.config.listener.v3.Filter), or in a MERGE
+	// of a filter its bare configuration, which is then wrapped in typed_config with its type. A REMOVE takes none.
+	Value proto.Message
+	// Match is the whole match, where the short fields do not do. It is copied.
+	Match *networking.EnvoyFilter_EnvoyConfigObjectMatch
+}
+
+// MergeHTTPConnectionManager returns the patch that merges value into every HttpConnectionManager of the context.
+//
+// Istiod merges as protobuf does: a field that is set replaces the one that is there, messages are merged field by
+// field, lists are appended, and a plain field that is false, zero or empty changes nothing.
+func MergeHTTPConnectionManager(ctx Context, value *hcmv3.HttpConnectionManager) Patch {
+	return Patch{
+		ApplyTo:   networking.EnvoyFilter_NETWORK_FILTER,
+		Context:   ctx,
+		Filter:    managerFilter,
+		Operation: networking.EnvoyFilter_Patch_MERGE,
+		Value:     value,
+	}
+}
+
+// AllowConnect returns the patch that lets the proxies of the context accept WebSocket over HTTP/2, the extended
+// CONNECT of RFC 8441. No release of Istio sets this by itself (istio/istio#27078, #33534). A MERGE cannot take it
+// back: delete the EnvoyFilter to turn it off again.
+func AllowConnect(ctx Context) Patch {
+	return MergeHTTPConnectionManager(ctx, &hcmv3.HttpConnectionManager{
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
+	})
+}
+
+// parts are the messages of a patch in one piece of memory: a plan builds two patches for each of its services.
+type parts struct {
+	config      networking.EnvoyFilter_EnvoyConfigObjectPatch
+	patch       networking.EnvoyFilter_Patch
+	match       networking.EnvoyFilter_EnvoyConfigObjectMatch
+	proxy       networking.EnvoyFilter_ProxyMatch
+	objectTypes networking.EnvoyFilter_EnvoyConfigObjectMatch_Listener
+	listener    networking.EnvoyFilter_ListenerMatch
+	chain       networking.EnvoyFilter_ListenerMatch_FilterChainMatch
+	filter      networking.EnvoyFilter_ListenerMatch_FilterMatch
+}
+
+// build returns the patch as the API has it, and its value as messages. Paths in the report are relative to the patch.
+func (p Patch) build(r *report) (*networking.EnvoyFilter_EnvoyConfigObjectPatch, typed) {
+	all := &parts{}
+	all.config.ApplyTo = p.ApplyTo
+	all.config.Match = p.match(r, all)
+	all.config.Patch = &all.patch
+	value, t := p.value(r)
+	all.patch.Operation, all.patch.Value = p.Operation, value
+	return &all.config, t
+}
+
+// match returns the match that Match or the short fields describe.
+func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigObjectMatch {
+	context := networking.EnvoyFilter_SIDECAR_INBOUND
+	if p.Context.isValid() {
+		context = contexts[p.Context]
+	} else {
+		r.add(finding.New("WS220", ".match.context", fmt.Sprintf("%s is none of the contexts", p.Context),
+			"give SidecarInbound, SidecarOutbound or Gateway"))
+	}
+	if p.Match != nil {
+		if p.ProxyVersion != "" || p.Port != 0 || p.Filter != "" || p.SubFilter != "" {
+			r.add(finding.New("WS221", ".match", "Match is set together with ProxyVersion, Port, Filter or SubFilter",
+				"write what they say into Match"))
+		}
+		if p.Match.Context != networking.EnvoyFilter_ANY {
+			if p.Context != 0 && p.Match.Context != context {
+				r.add(finding.New("WS222", ".match.context", fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.Context),
+					"give one of them"))
+			}
+			context = p.Match.Context
+		}
+		mark := r.mark()
+		w := writer{report: r, json: true}
+		w.message(p.Match.ProtoReflect(), specDepth)
+		r.below(mark, ".match")
+		match := proto.CloneOf(p.Match)
+		match.Context = context
+		return match
+	}
+
+	all.match.Context = context
+	if p.ProxyVersion != "" {
+		all.proxy.ProxyVersion = p.ProxyVersion
+		all.match.Proxy = &all.proxy
+	}
+	if p.Port == 0 && p.Filter == "" && p.SubFilter == "" {
+		return &all.match
+	}
+	all.listener.PortNumber = p.Port
+	all.objectTypes.Listener = &all.listener
+	all.match.ObjectTypes = &all.objectTypes
+	switch {
+	case p.Filter == "" && p.SubFilter == "":
+	case p.ApplyTo == networking.EnvoyFilter_LISTENER_FILTER && p.SubFilter == "":
+		all.listener.ListenerFilter = p.Filter
+	default:
+		all.filter.Name = p.Filter
+		all.chain.Filter = &all.filter
+		all.listener.FilterChain = &all.chain
+		if p.SubFilter != "" {
+			all.filter.SubFilter = &networking.EnvoyFilter_ListenerMatch_SubFilterMatch{Name: p.SubFilter}
+		}
+		if p.Filter == "" {
+			all.filter.Name = managerFilter
+		}
+	}
+	return &all.match
+}
+
+// value returns Value as patch.value has it, wrapped where the object of applyTo is a filter, and as messages. The
+// messages are missing where there is no Value, or none that can be written.
+func (p Patch) value(r *report) (*structpb.Struct, typed) {
+	k := kindOf(p.ApplyTo)
+	if p.Value == nil || !p.Value.ProtoReflect().IsValid() {
+		return nil, typed{} // reported as a value that is missing
+	}
+	written := newObject()
+	if k == nil {
+		return &written.fields, typed{}
+	}
+	m := p.Value.ProtoReflect()
+	name := m.Descriptor().FullName()
+	mt, err := protoregistry.GlobalTypes.FindMessageByName(name)
+	mark := r.mark()
+	w := writer{report: r}
+	t := typed{object: m}
+	switch {
+	case err != nil || mt != m.Type():
+		r.wrongType(p, k, fmt.Sprintf("%T is not the Go type that is generated for %s", p.Value, name))
+	case p.Operation == remove:
+		r.wrongType(p, k, "a REMOVE takes no value")
+	case name == k.object:
+		written = w.object(m, "", valueDepth)
+	case !k.typedConfig || isObjectType(name):
+		r.wrongType(p, k, fmt.Sprintf("a %s cannot be applied to %s", name, p.ApplyTo))
+	case !isMerge(p.Operation):
+		r.wrongType(p, k, fmt.Sprintf("a bare %s has no name, and %s needs a filter with one", name, p.Operation))
+	default:
+		t = typed{bare: m}
+		written.fields.Fields["typed_config"] = &w.object(m, typeURL(name), valueDepth+1).value
+		r.field(mark, "typed_config")
+	}
+	r.below(mark, ".patch.value")
+	if r.since(mark) {
+		return &written.fields, typed{}
+	}
+	return &written.fields, t
+}
+
+func (r *report) wrongType(p Patch, k *kind, message string) {
+	hint := "give a " + string(k.object)
+	switch {
+	case p.Operation == remove:
+		hint = "leave Value out"
+	case k.typedConfig && isMerge(p.Operation):
+		hint += ", or the bare message of the filter's own configuration"
+	case k.typedConfig:
+		hint += " with a name, and with the filter's own configuration in its typed_config"
+	}
+	r.add(finding.New("WS219", "", message, hint))
+}

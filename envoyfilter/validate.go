@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package envoyfilter
+
+import (
+	"fmt"
+	"regexp/syntax"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	networking "istio.io/api/networking/v1alpha3"
+	typev1beta1 "istio.io/api/type/v1beta1"
+
+	"github.com/wsmesh/wsmesh/internal/manifest"
+	"github.com/wsmesh/wsmesh/internal/names"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// Limits of the CRD and of istiod.
+const (
+	maxSelectorLabels = 256
+	maxTargetRefs     = 16
+	maxPort           = 65535
+	// maxProxyVersion is the length up to which istiod looks at a pattern (pilot/pkg/model/envoyfilter.go).
+	maxProxyVersion = 1024
+)
+
+// Validate returns all that is wrong with the filter, or worth knowing about it. A filter whose findings hold no
+// Error is one that the API server, istiod's webhook and Envoy take.
+//
+// It refuses all that the CRD refuses (schema and CEL of istio/api kubernetes/customresourcedefinitions.gen.yaml)
+// and all that istiod's webhook refuses (pkg/config/validation/envoyfilter). It is stricter than both where they let
+// through what does nothing or breaks the proxy's configuration; each finding's source says why. Istio's standing
+// warning that an EnvoyFilter exposes internal implementation details is not repeated.
+func (f *Filter) Validate() finding.List {
+	r := report{list: f.object().Validate()}
+	spec := f.spec()
+
+	mark := r.mark()
+	w := writer{report: &r, json: true}
+	w.object(spec.ProtoReflect(), "", specDepth)
+	readable := !r.since(mark) // else its values cannot be decoded
+	r.below(mark, "spec")
+
+	r.target(spec)
+	if spec.GetWorkloadSelector() == nil && len(spec.GetTargetRefs()) == 0 {
+		r.add(finding.New("WS210", "spec.workloadSelector",
+			"there is no workloadSelector, and so the filter applies to every workload of its namespace, or of the mesh in Istio's root namespace",
+			"select the workloads that need it"))
+	}
+	r.patchCount(spec)
+	for i, config := range spec.GetConfigPatches() {
+		if config == nil {
+			continue // reported as an entry that is nil
+		}
+		mark := r.mark()
+		r.patch(config, spec.Priority)
+		if k := kindOf(config.ApplyTo); readable && k != nil && config.Patch.GetValue() != nil {
+			if m := r.decode(k, config.Patch.Value); m != nil {
+				r.value(config, typed{object: m.ProtoReflect()})
+			}
+		}
+		r.patchPath(mark, i)
+	}
+	return r.list.WithObject(f.String())
+}
+
+// decode reads patch.value as the message of its applyTo. It returns nil where that cannot be done.
+func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
+	m := k.new()
+	list := manifest.Decode(value.AsMap(), ".patch.value", manifest.ProtoJSON, m)
+	for i := range list {
+		if list[i].Code == "WS928" && !strings.Contains(list[i].Message, ".v2") {
+			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
+		}
+	}
+	r.list = append(r.list, list...)
+	if len(list) > 0 {
+		return nil
+	}
+	return m
+}
+
+// patchPath puts the way to spec.configPatches[i] before the paths of what was reported since mark.
+func (r *report) patchPath(mark, i int) {
+	if r.since(mark) {
+		r.item(mark, i)
+		r.below(mark, "spec.configPatches")
+	}
+}
+
+// target checks which workloads the filter is for: workloadSelector and targetRefs.
+func (r *report) target(spec *networking.EnvoyFilter) {
+	selector, refs := spec.GetWorkloadSelector(), spec.GetTargetRefs()
+	if selector != nil && len(refs) > 0 {
+		r.twoTargets()
+	}
+	mark := r.mark()
+	for key, value := range selector.GetLabels() {
+		if reason := names.QualifiedName(key); reason != "" {
+			r.label(key, "the label key "+quote(key)+" "+reason)
+		}
+		if reason := names.LabelValue(value); reason != "" {
+			r.label(key, "the value "+quote(value)+" of the label "+quote(key)+" "+reason)
+		}
+	}
+	r.sort(mark)
+	if n := len(selector.GetLabels()); n > maxSelectorLabels {
+		r.add(finding.New("WS206", "spec.workloadSelector.labels", fmt.Sprintf("the selector has %d labels", n),
+			fmt.Sprintf("give at most %d", maxSelectorLabels)))
+	}
+	if selector != nil && len(selector.Labels) == 0 {
+		r.add(finding.New("WS209", "spec.workloadSelector", "the workloadSelector has no labels, and so the filter applies to every workload of its namespace",
+			"give the labels of the pods that need it"))
+	}
+	if len(refs) > maxTargetRefs {
+		r.add(finding.New("WS207", "spec.targetRefs", fmt.Sprintf("there are %d targetRefs", len(refs)),
+			fmt.Sprintf("give at most %d, and the others in another EnvoyFilter", maxTargetRefs)))
+	}
+	for i, ref := range refs {
+		if ref == nil {
+			continue // reported as an entry that is nil
+		}
+		mark := r.mark()
+		r.targetRef(ref)
+		r.item(mark, i)
+		r.below(mark, "spec.targetRefs")
+	}
+	if len(refs) > 0 {
+		r.add(finding.New("WS212", "spec.targetRefs", "istiod of releases 1.22 to 1.26 takes targetRefs and does not look at it: there the filter applies to every workload of its namespace",
+			"apply it only where every control plane is 1.27 or later"))
+	}
+}
+
+func (r *report) twoTargets() {
+	r.add(finding.New("WS204", "spec.targetRefs", "targetRefs is set together with workloadSelector",
+		"use workloadSelector for sidecars and targetRefs for Kubernetes gateways and waypoints, in two EnvoyFilters if both are meant"))
+}
+
+// label reports a label that no pod can have. Istio and the CRD refuse the empty key and "*", and take other text
+// that Kubernetes never lets a pod have: such a filter selects nothing.
+func (r *report) label(key, message string) {
+	r.add(finding.New("WS205", labelPath(key), message, "give a label that the pods carry"))
+}
+
+func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
+	mark := r.mark()
+	if reason := names.Subdomain(ref.Group); ref.Group != "" && reason != "" {
+		r.badRef(".group", "the group "+quote(ref.Group)+" "+reason)
+	}
+	if !isKind(ref.Kind) {
+		r.badRef(".kind", "the kind "+quote(ref.Kind)+" is not 1 to 63 letters, digits and '-', a letter first and no '-' last")
+	}
+	// The CRD takes any name of 1 to 253 characters. No object can have another name than these.
+	if reason := names.Subdomain(ref.Name); reason != "" {
+		r.badRef(".name", "the name "+quote(ref.Name)+" "+reason)
+	}
+	if ref.Namespace != "" {
+		r.badRef(".namespace", "the namespace "+quote(ref.Namespace)+" is set, and a targetRef cannot leave the filter's own namespace")
+	}
+	if r.since(mark) {
+		return
+	}
+	switch group := ref.Group; {
+	case (group == "" || group == "core") && ref.Kind == "Service",
+		group == "gateway.networking.k8s.io" && (ref.Kind == "Gateway" || ref.Kind == "GatewayClass"),
+		group == "networking.istio.io" && ref.Kind == "ServiceEntry":
+	default:
+		r.add(finding.New("WS211", "", fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.Kind), quote(group)),
+			`give Gateway or GatewayClass of gateway.networking.k8s.io, ServiceEntry of networking.istio.io, or Service of the group ""`))
+	}
+}
+
+func (r *report) badRef(path, message string) {
+	r.add(finding.New("WS208", path, message, "name an object in the filter's own namespace by its group, kind and name"))
+}
+
+// isKind says whether s matches the CRD's pattern of a kind.
+func isKind(s string) bool {
+	if s == "" || len(s) > 63 || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || i > 0 && (c == '-' || '0' <= c && c <= '9')) {
+			return false
+		}
+	}
+	return true
+}
+
+// patchCount reports a filter without patches. Istio takes it; it does nothing, and is nearly always a template
+// that came out empty.
+func (r *report) patchCount(spec *networking.EnvoyFilter) {
+	if len(spec.GetConfigPatches()) == 0 {
+		r.add(finding.New("WS213", "spec.configPatches", "there are no patches", "give at least one, or delete the EnvoyFilter"))
+	}
+}
+
+// patch checks all of a patch but its value. Paths are relative to the patch.
+func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, priority int32) {
+	k := kindOf(config.ApplyTo)
+	if k == nil {
+		r.add(finding.New("WS214", ".applyTo", fmt.Sprintf("the applyTo %s selects no kind of object", config.ApplyTo),
+			"give LISTENER, FILTER_CHAIN, NETWORK_FILTER, HTTP_FILTER, LISTENER_FILTER, ROUTE_CONFIGURATION, VIRTUAL_HOST, HTTP_ROUTE, CLUSTER or EXTENSION_CONFIG"))
+	}
+	r.context(config)
+	if version := config.Match.GetProxy().GetProxyVersion(); version != "" {
+		r.proxyVersion(version)
+	}
+	if k != nil {
+		r.match(config, k)
+	}
+	if config.Patch == nil {
+		r.add(finding.New("WS215", ".patch", "the patch is missing", "give an operation and a value"))
+		return
+	}
+	if !isOperation(config.Patch.Operation) {
+		r.add(finding.New("WS216", ".patch.operation", fmt.Sprintf("the operation %s does nothing", config.Patch.Operation),
+			"give MERGE, ADD, REMOVE, REPLACE, INSERT_FIRST, INSERT_BEFORE or INSERT_AFTER"))
+	} else if k != nil {
+		r.operation(config, k, priority)
+	}
+	if class := config.Patch.FilterClass; networking.EnvoyFilter_Patch_FilterClass_name[int32(class)] == "" {
+		r.unknownEnum(".patch.filterClass", int32(class), class.Descriptor())
+	} else if class != networking.EnvoyFilter_Patch_UNSPECIFIED {
+		r.unread(".patch.filterClass", "istiod of release 1.31 does not look at filterClass", "give the place with the operation and the match")
+	}
+	switch hasValue := config.Patch.Value != nil; {
+	case hasValue && config.Patch.Operation == remove:
+		r.add(finding.New("WS218", ".patch.value", "a REMOVE has no use for a value", "leave it out"))
+	case !hasValue && config.Patch.Operation != remove:
+		r.add(finding.New("WS217", ".patch.value", "the value is missing", "give the configuration to apply"))
+	}
+}
+
+// context checks for which side of the proxy the patch is.
+func (r *report) context(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) {
+	switch context := config.Match.GetContext(); {
+	case context == networking.EnvoyFilter_WAYPOINT || config.Match.GetWaypoint() != nil:
+		// The CRD takes WAYPOINT with a match of its own, and the webhook looks no further then.
+		r.add(finding.New("WS223", ".match.context", "the context WAYPOINT and its match have no effect: no istiod reads them",
+			"for a waypoint give targetRefs and the context SIDECAR_INBOUND"))
+	case networking.EnvoyFilter_PatchContext_name[int32(context)] == "":
+		r.unknownEnum(".match.context", int32(context), context.Descriptor())
+	case context == networking.EnvoyFilter_ANY &&
+		config.ApplyTo != networking.EnvoyFilter_EXTENSION_CONFIG && config.ApplyTo != networking.EnvoyFilter_BOOTSTRAP:
+		r.add(finding.New("WS224", ".match.context", "the context is ANY, and so the patch applies to what sidecars accept, to what they send, and to gateways",
+			"give SIDECAR_INBOUND, SIDECAR_OUTBOUND or GATEWAY, in several patches if need be"))
+	}
+}
+
+// proxyVersion checks the pattern that istiod searches for in the proxy's release.
+func (r *report) proxyVersion(pattern string) {
+	const path = ".match.proxy.proxyVersion"
+	// The webhook only warns. Releases before 1.31 compile the pattern all the same, later ones match no proxy.
+	if len(pattern) > maxProxyVersion {
+		r.add(finding.New("WS226", path, fmt.Sprintf("the pattern has %d bytes, and istiod matches no proxy with more than %d", len(pattern), maxProxyVersion),
+			"write a shorter one, for example with version.ProxyVersionPattern"))
+		return
+	}
+	re, err := syntax.Parse(pattern, syntax.Perl) // all that regexp.Compile can refuse
+	if err != nil {
+		r.add(finding.New("WS227", path, fmt.Sprintf("%s is no regular expression: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
+			"write it in RE2 syntax, for example with version.ProxyVersionPattern"))
+		return
+	}
+	if !isAnchored(re) {
+		r.add(finding.New("WS228", path, fmt.Sprintf("istiod searches for %s anywhere in the release: 1.2 is found in 1.12.0 and 1.1.2", quote(pattern)),
+			`begin it with "^", for example with version.ProxyVersionPattern`))
+	}
+}
+
+// isAnchored says whether every match of re begins where the text begins.
+func isAnchored(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginText, syntax.OpBeginLine:
+		return true
+	case syntax.OpCapture, syntax.OpPlus:
+		return isAnchored(re.Sub[0])
+	case syntax.OpRepeat:
+		return re.Min > 0 && isAnchored(re.Sub[0])
+	case syntax.OpConcat:
+		return isAnchored(re.Sub[0])
+	case syntax.OpAlternate:
+		for _, sub := range re.Sub {
+			if !isAnchored(sub) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
