@@ -83,14 +83,19 @@ type SubsetPolicy struct {
 //
 // The rule shares no map, slice or message with the builder.
 func (b Builder) Build() (*Rule, error) {
-	r := &Rule{
-		APIVersion:  cmp.Or(b.APIVersion, v1beta1),
-		Name:        b.Name,
-		Namespace:   b.Namespace,
-		Labels:      maps.Clone(b.Labels),
-		Annotations: maps.Clone(b.Annotations),
+	// The rule and its spec in one piece of memory, as in layPolicy: generators build thousands of them.
+	both := &struct {
+		rule Rule
+		spec networking.DestinationRule
+	}{}
+	r := &both.rule
+	r.APIVersion, r.Name, r.Namespace = cmp.Or(b.APIVersion, v1beta1), b.Name, b.Namespace
+	r.Labels, r.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
+	r.Spec = &both.spec
+	if b.Base != nil {
+		r.Spec = proto.CloneOf(b.Base)
 	}
-	problems := b.spec(r)
+	problems := b.overlay(r.Spec)
 	findings := r.validate(false)
 	if len(problems) > 0 {
 		findings = append(problems.WithObject(r.String()), findings...)
@@ -101,15 +106,9 @@ func (b Builder) Build() (*Rule, error) {
 	return r, nil
 }
 
-// spec fills in the rule's spec and returns what could not be laid over Base.
-func (b Builder) spec(r *Rule) finding.List {
+// overlay lays the builder's fields over a copy of Base, and returns what could not be.
+func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
-	spec := &networking.DestinationRule{}
-	if b.Base != nil {
-		spec = proto.CloneOf(b.Base)
-	}
-	r.Spec = spec
-
 	if base := spec.Host; base != "" && b.Host != "" && base != b.Host {
 		problems = append(problems, finding.New("WS141", "spec.host",
 			fmt.Sprintf("the host is %q, and Base is for %q", b.Host, base),
@@ -141,7 +140,14 @@ func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, path string) 
 	case p == UpgradeDefault:
 		return nil
 	case *policy == nil:
-		*policy = &networking.TrafficPolicy{}
+		all := &struct {
+			policy networking.TrafficPolicy
+			pool   networking.ConnectionPoolSettings
+			http   networking.ConnectionPoolSettings_HTTPSettings
+		}{}
+		all.pool.Http = &all.http
+		all.policy.ConnectionPool = &all.pool
+		*policy = &all.policy
 	}
 	setPolicy(&(*policy).ConnectionPool, p)
 	return nil

@@ -75,11 +75,14 @@ func (r *Rule) String() string {
 // YAML returns the rule as one YAML document: apiVersion, kind, metadata and spec in this order, only fields that
 // are set, a newline at the end. The same rule gives the same bytes on every run. It does not validate; a rule that
 // cannot be written (no spec, text that is not UTF-8, a duration out of range) is an error.
-func (r *Rule) YAML() ([]byte, error) {
+func (r *Rule) YAML() ([]byte, error) { return r.AppendYAML(nil) }
+
+// AppendYAML appends what [Rule.YAML] returns to dst, and returns the extended slice; on an error, nil.
+func (r *Rule) AppendYAML(dst []byte) ([]byte, error) {
 	if err := r.written().Err(); err != nil {
 		return nil, err
 	}
-	return r.object().AppendYAML(nil)
+	return r.object().AppendYAML(dst)
 }
 
 // MarshalJSON returns the rule as compact JSON, under the same conditions as [Rule.YAML].

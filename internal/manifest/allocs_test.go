@@ -6,6 +6,9 @@ package manifest
 
 import "testing"
 
+// raceFactor is by how much tests that repeat themselves do less under the race detector.
+const raceFactor = 1
+
 // The race detector makes sync.Pool drop encoders, so allocations are counted without it.
 func TestAppendYAMLAllocates(t *testing.T) {
 	rule, filter := pair()

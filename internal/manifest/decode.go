@@ -70,7 +70,7 @@ func (w *walker) decode(tree any, into proto.Message) {
 	}
 	data, err := json.Marshal(tree)
 	if err == nil {
-		err = protojson.UnmarshalOptions{Resolver: resolver{}}.Unmarshal(data, into)
+		err = protojson.UnmarshalOptions{Resolver: types}.Unmarshal(data, into)
 	}
 	if err != nil {
 		proto.Reset(into)
@@ -79,26 +79,16 @@ func (w *walker) decode(tree any, into proto.Message) {
 }
 
 // resolver finds the types that "@type" names.
-type resolver struct{}
+type resolver struct{ *protoregistry.Types }
 
-func (resolver) FindMessageByName(name protoreflect.FullName) (protoreflect.MessageType, error) {
+var types = resolver{protoregistry.GlobalTypes}
+
+func (r resolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
+	name := protoreflect.FullName(url[strings.LastIndexByte(url, '/')+1:])
 	if name == "udpa.type.v1.TypedStruct" {
 		name = "xds.type.v3.TypedStruct"
 	}
-	return protoregistry.GlobalTypes.FindMessageByName(name)
-}
-
-func (r resolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
-	return r.FindMessageByName(protoreflect.FullName(url[strings.LastIndexByte(url, '/')+1:]))
-}
-
-// Envoy's and Istio's messages have no extension ranges, so no name in brackets is a field of theirs.
-func (resolver) FindExtensionByName(protoreflect.FullName) (protoreflect.ExtensionType, error) {
-	return nil, protoregistry.NotFound
-}
-
-func (resolver) FindExtensionByNumber(protoreflect.FullName, protoreflect.FieldNumber) (protoreflect.ExtensionType, error) {
-	return nil, protoregistry.NotFound
+	return r.FindMessageByName(name)
 }
 
 // A step leads from a value to one inside it.
@@ -167,16 +157,16 @@ func (w *walker) list() finding.List {
 	return w.findings
 }
 
-func (w *walker) add(f finding.Finding) { w.findings = append(w.findings, f) }
-
-// full says whether no further finding is to be listed, and counts the one that it is asked for.
-func (w *walker) full() bool {
-	if len(w.findings) < maxFindings {
-		return false
+func (w *walker) add(f finding.Finding) {
+	if w.full() {
+		w.unlisted++
+	} else {
+		w.findings = append(w.findings, f)
 	}
-	w.unlisted++
-	return true
 }
+
+// full says whether no further finding is to be listed.
+func (w *walker) full() bool { return len(w.findings) == maxFindings }
 
 // message checks a value that stands for a message, in the form that protobuf's JSON mapping gives the message.
 func (w *walker) message(v any, md protoreflect.MessageDescriptor) {
@@ -239,7 +229,7 @@ func (w *walker) fields(obj map[string]any, md protoreflect.MessageDescriptor, i
 		}
 		w.path.push(field(name))
 		if fd := w.fieldByName(name, md); fd == nil {
-			w.unknown(name, string(md.FullName()), func() string { return w.fieldHint(name, md) })
+			w.unknown(name, string(md.FullName()), func() []string { return w.fieldNames(name, md) })
 		} else {
 			w.field(name, obj, fd)
 		}
@@ -316,11 +306,7 @@ func (w *walker) spelling(obj map[string]any, fd protoreflect.FieldDescriptor) s
 
 // isNullable says whether null is a value of the field and not its absence.
 func isNullable(fd protoreflect.FieldDescriptor) bool {
-	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Value" || isNullValue(fd)
-}
-
-func isNullValue(fd protoreflect.FieldDescriptor) bool {
-	return fd.Enum() != nil && fd.Enum().FullName() == "google.protobuf.NullValue"
+	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Value"
 }
 
 // single checks one value of a field: the field's own, or an entry of its list or map.
@@ -340,10 +326,11 @@ func (w *walker) typed(v any) {
 	}
 	url, ok := obj["@type"].(string)
 	if !ok || url == "" {
-		w.untyped(obj["@type"])
+		w.badAny(fmt.Sprintf(`the "@type" of this configuration is %s`, found(obj["@type"])), `give the type, for example "@type": `+
+			`"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"`)
 		return
 	}
-	mt, err := resolver{}.FindMessageByURL(url)
+	mt, err := types.FindMessageByURL(url)
 	if err != nil {
 		w.path.push(field("@type"))
 		w.unknownType(url)
@@ -356,7 +343,7 @@ func (w *walker) typed(v any) {
 		return
 	}
 	if _, ok := obj["value"]; !ok && md.Name() != "Empty" {
-		w.unvalued(url)
+		w.badAny(fmt.Sprintf("the value of %s is missing", quote(url)), `write it in the field "value" beside "@type"`)
 	}
 	for _, name := range sortedKeys(obj) {
 		w.path.push(field(name))
@@ -366,7 +353,7 @@ func (w *walker) typed(v any) {
 			w.message(obj[name], md)
 		default:
 			w.unknown(name, "a google.protobuf.Any of "+string(md.FullName()),
-				func() string { return `the value stands in the field "value"` })
+				func() []string { return []string{"@type", "value"} })
 		}
 		w.path.pop()
 	}
@@ -483,12 +470,8 @@ func (w *walker) enum(v any, fd protoreflect.FieldDescriptor) {
 			w.number(v, protoreflect.Int32Kind)
 			return
 		}
-	case nil:
-		if isNullValue(fd) {
-			return
-		}
 	}
-	w.wrongType(v, "the name of an enum's value", nameHint("", "values", valueNames(fd.Enum())))
+	w.wrongType(v, "the name of an enum's value", valueHint(fd.Enum()))
 }
 
 // number checks a number of the given kind: a JSON number, and in ProtoJSON a string that holds one.
@@ -586,52 +569,54 @@ func (w *walker) items(v any) ([]any, bool) {
 
 // utf8 checks that text is valid UTF-8, which protobuf's strings and JSON are.
 func (w *walker) utf8(s string) {
-	if !utf8.ValidString(s) && !w.full() {
+	if !utf8.ValidString(s) {
 		w.add(finding.New("WS931", w.path.String(), quote(s)+" is not valid UTF-8", "save the text as UTF-8"))
 	}
 }
 
-func (w *walker) unknown(name, in string, hint func() string) {
-	if !w.full() {
-		w.add(finding.New("WS920", w.path.String(), fmt.Sprintf("the field %s is not known in %s", quote(name), in), hint()))
+// unknown reports a field that is none of known.
+func (w *walker) unknown(name, in string, known func() []string) {
+	hint := ""
+	if !w.full() { // a hint takes its time
+		hint = nameHint(name, known())
 	}
+	w.add(finding.New("WS920", w.path.String(), fmt.Sprintf("the field %s is not known in %s", quote(name), in), hint))
 }
 
-// fieldHint names the field that was probably meant, or else the fields that there are.
-func (w *walker) fieldHint(name string, md protoreflect.MessageDescriptor) string {
-	if fd := md.Fields().ByTextName(name); fd != nil && w.dialect == CRD {
-		return fmt.Sprintf("write %s: the API server takes the lowerCamelCase spelling only", fd.JSONName())
+// fieldNames returns the names of the message's fields that can stand for name.
+func (w *walker) fieldNames(name string, md protoreflect.MessageDescriptor) []string {
+	if fd := md.Fields().ByTextName(name); fd != nil { // the CRD's other spelling
+		return []string{fd.JSONName()}
 	}
-	var names []string
-	for i := range md.Fields().Len() {
+	names := make([]string, md.Fields().Len())
+	for i := range names {
 		fd := md.Fields().Get(i)
 		// Values of EnvoyFilters are mostly written with proto field names, as in Envoy's documentation.
 		if w.dialect == ProtoJSON && strings.ToLower(name) == name {
-			names = append(names, fd.TextName())
+			names[i] = fd.TextName()
 		} else {
-			names = append(names, fd.JSONName())
+			names[i] = fd.JSONName()
 		}
 	}
-	return nameHint(name, "fields", names)
+	return names
 }
 
 func (w *walker) wrongType(v any, want, hint string) {
-	if !w.full() {
-		w.add(finding.New("WS921", w.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), hint))
-	}
+	w.add(finding.New("WS921", w.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), hint))
 }
 
 func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {
+	hint := ""
 	if !w.full() {
-		w.add(finding.New("WS922", w.path.String(), fmt.Sprintf("%s is not a value of %s", quote(name), ed.FullName()),
-			nameHint(name, "values", valueNames(ed))))
+		hint = valueHint(ed)
+		if n := nearest(name, valueNames(ed)); n != "" {
+			hint = fmt.Sprintf("did you mean %s? %s", n, hint)
+		}
 	}
+	w.add(finding.New("WS922", w.path.String(), fmt.Sprintf("%s is not a value of %s", quote(name), ed.FullName()), hint))
 }
 
 func (w *walker) outOfRange(v any, kind protoreflect.Kind) {
-	if w.full() {
-		return
-	}
 	hint := "write a number in this range"
 	if !isFloat(kind) {
 		hint += ", in digits only"
@@ -657,43 +642,23 @@ func rangeOf(kind protoreflect.Kind) string {
 }
 
 func (w *walker) malformed(v any, what, hint string) {
-	if !w.full() {
-		w.add(finding.New("WS924", w.path.String(), fmt.Sprintf("%s is not a %s", describe(v), what), hint))
-	}
+	w.add(finding.New("WS924", w.path.String(), fmt.Sprintf("%s is not a %s", describe(v), what), hint))
 }
 
 func (w *walker) both(name, first string) {
-	if !w.full() {
-		w.add(finding.New("WS925", w.path.String(), fmt.Sprintf("%s is set together with %s", name, first),
-			fmt.Sprintf("set only one of %s and %s", first, name)))
-	}
+	w.add(finding.New("WS925", w.path.String(), fmt.Sprintf("%s is set together with %s", name, first),
+		fmt.Sprintf("set only one of %s and %s", first, name)))
 }
 
 func (w *walker) twice(name, first string) {
-	if !w.full() {
-		w.add(finding.New("WS926", w.path.String(), fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them"))
-	}
-}
-
-func (w *walker) untyped(url any) {
-	w.badAny(fmt.Sprintf(`the "@type" of this configuration is %s`, found(url)),
-		`give the type, for example "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"`)
-}
-
-func (w *walker) unvalued(url string) {
-	w.badAny(fmt.Sprintf(`the value of %s is missing`, quote(url)), `write it in the field "value" beside "@type"`)
+	w.add(finding.New("WS926", w.path.String(), fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them"))
 }
 
 func (w *walker) badAny(message, hint string) {
-	if !w.full() {
-		w.add(finding.New("WS927", w.path.String(), message, hint))
-	}
+	w.add(finding.New("WS927", w.path.String(), message, hint))
 }
 
 func (w *walker) unknownType(url string) {
-	if w.full() {
-		return
-	}
 	hint := "correct the name: it is the full name of an Envoy message, as its documentation gives it, after \"type.googleapis.com/\""
 	if name := url[strings.LastIndexByte(url, '/')+1:]; strings.Contains(name, ".v2.") || strings.Contains(name, ".v2alpha.") {
 		hint = "Envoy dropped its v2 API in release 1.18: give the v3 type"
@@ -702,9 +667,7 @@ func (w *walker) unknownType(url string) {
 }
 
 func (w *walker) tooDeep() {
-	if !w.full() {
-		w.add(finding.New("WS929", w.path.String(), fmt.Sprintf("the value is nested more than %d levels deep", maxDepth), "flatten the configuration"))
-	}
+	w.add(finding.New("WS929", w.path.String(), fmt.Sprintf("the value is nested more than %d levels deep", maxDepth), "flatten the configuration"))
 }
 
 // refused turns what protojson alone finds into a finding.
@@ -763,22 +726,28 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s[:limit], "") + "…"
 }
 
-// nameHint names the one of names that was probably meant, and all of them where they are few.
-func nameHint(name, what string, names []string) string {
-	const most = 12
-	all := strings.Join(names[:min(len(names), most)], ", ")
-	if len(names) > most {
-		all += fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	if n := nearest(name, names); n != "" && what == "fields" {
+// nameHint names the field that was probably meant, or else those that there are.
+func nameHint(name string, known []string) string {
+	switch n := nearest(name, known); {
+	case n != "":
 		return fmt.Sprintf("did you mean %s?", n)
-	} else if n != "" {
-		return fmt.Sprintf("did you mean %s? The %s are %s", n, what, all)
+	case len(known) == 0:
+		return "remove it: there are no fields here"
 	}
-	if len(names) == 0 {
-		return "remove it: there are no " + what + " here"
+	return "the fields are " + some(known)
+}
+
+func valueHint(ed protoreflect.EnumDescriptor) string {
+	return "The values are " + some(valueNames(ed))
+}
+
+// some lists names, up to a number that a hint can hold.
+func some(names []string) string {
+	const most = 12
+	if len(names) <= most {
+		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("the %s are %s", what, all)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 func valueNames(ed protoreflect.EnumDescriptor) []string {

@@ -126,9 +126,6 @@ func cutLine(text string) (string, int) {
 
 // repeated reports a key, as it is quoted in the message, that stands twice.
 func (w *walker) repeated(key string, line int) {
-	if w.full() {
-		return
-	}
 	f := finding.New("WS909", w.path.String(), fmt.Sprintf("the key %s stands twice", cut(key)), "remove one of them")
 	f.Line = line
 	w.add(f)
@@ -168,12 +165,8 @@ func (w *walker) yamlTree(v any) any {
 			w.path.pop()
 		}
 		return v
-	case int:
-		return json.Number(strconv.Itoa(v))
-	case int64:
-		return json.Number(strconv.FormatInt(v, 10))
-	case uint64:
-		return json.Number(strconv.FormatUint(v, 10))
+	case int, int64, uint64:
+		return json.Number(fmt.Sprint(v))
 	}
 	return v
 }

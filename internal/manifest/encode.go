@@ -412,9 +412,7 @@ func (e *encoder) float(at place, f float64, bits int) {
 }
 
 func (e *encoder) enum(at place, ed protoreflect.EnumDescriptor, n protoreflect.EnumNumber) {
-	if ed.FullName() == "google.protobuf.NullValue" {
-		e.scalar(at, "null")
-	} else if value := ed.Values().ByNumber(n); value != nil {
+	if value := ed.Values().ByNumber(n); value != nil {
 		e.string(at, string(value.Name()))
 	} else {
 		e.int(at, int64(n))

@@ -78,9 +78,6 @@ func jsonSingle(fd protoreflect.FieldDescriptor, v protoreflect.Value) any {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
 		return jsonMessage(v.Message())
 	case protoreflect.EnumKind:
-		if fd.Enum().FullName() == "google.protobuf.NullValue" {
-			return nil
-		}
 		if value := fd.Enum().Values().ByNumber(v.Enum()); value != nil {
 			return value.Name()
 		}

@@ -101,7 +101,7 @@ func (p *parser) only(fields map[string]any, in string, known ...string) {
 	for _, name := range sortedKeys(fields) {
 		if !slices.Contains(known, name) {
 			p.path.push(field(name))
-			p.unknown(name, in, func() string { return nameHint(name, "fields", known) })
+			p.unknown(name, in, func() []string { return known })
 			p.path.pop()
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 // hostile are strings that YAML reads as something else, or that need quoting, folding or escapes.
 var hostile = []string{
-	"", "true", "True", "FALSE", "on", "off", "yes", "No", "y", "n", "null", "~", "<<", "=", ".inf", ".nan", "NaN",
+	"", "true", "false", "True", "FALSE", "on", "off", "yes", "No", "y", "n", "null", "~", "<<", "=", ".inf", ".nan", "NaN",
 	"1.10", "08", "0o7", "0x1F", "1_000", "1e3", "12:30", "2001-01-01", "2001-01-01T00:00:00Z", "-1", "+5", "0b1", ".5", "1.",
 	`^1\.*.*`, `^v?1\.(1[2-9]|[2-9]\d)(\.(\d|[1-9]\d{1,8})(\.\d+)?)?([-+][\w.+-]+)?$`, "^", "^a b", "*", ".", "..", "...", "---", "-", "- x", "-x", "?", "? x", "?x", ":", ": x", "a:", "a: b", "a:b", "# c",
 	"a #b", "a#b", "#", "&a", "*a", "!a", "!!str x", "%a", "@type", "@", "`a", "'", "''", "'a'", `"`, `"a"`, `a"b'c`, "{}", "{a", "[]", "[a", "a]", "a,b", ",",
@@ -45,7 +45,7 @@ func (r maker) text() string {
 }
 
 func (r maker) anyText() string {
-	switch r.IntN(20) {
+	switch r.IntN(30) {
 	case 0, 1, 2, 3, 4, 5:
 		return hostile[r.IntN(len(hostile))]
 	case 6, 7:
@@ -58,10 +58,10 @@ func (r maker) anyText() string {
 		}
 		return string(b)
 	case 10: // long enough to be folded, or to be no simple key
-		if r.IntN(200) == 0 {
+		if r.IntN(500) == 0 {
 			return strings.Repeat(hostile[r.IntN(len(hostile))]+" ", 2500)
 		}
-		return strings.Repeat("word"+hostile[r.IntN(len(hostile))]+" ", 5+r.IntN(20))
+		return strings.Repeat("word"+hostile[r.IntN(len(hostile))]+" ", 5+r.IntN(10))
 	case 11:
 		return strings.Repeat("k", 95+r.IntN(40))
 	}
@@ -149,7 +149,7 @@ func (r maker) message(m protoreflect.Message, depth int) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)
-		if r.IntN(5) != 0 || depth > 6 {
+		if r.IntN(6) != 0 || depth > 6 {
 			continue
 		}
 		switch {
