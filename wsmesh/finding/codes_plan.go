@@ -22,6 +22,8 @@ var pairCodes = []CodeInfo{
 		"istio/istio pilot/pkg/networking/util (GetPortLevelTrafficPolicy), pilot/pkg/networking/core (MergeSubsetTrafficPolicy)"},
 	{"WS312", Info, "From Istio 1.31 on, a connectionPool in a DestinationRule replaces that of MeshConfig.defaultTrafficPolicy for the host.",
 		"istio/istio releasenotes/notes/mesh-default-traffic-policy.yaml@release-1.31"},
+	{"WS313", Info, "An EnvoyFilter in the mesh's root namespace applies to pods of every namespace.",
+		"istio/istio pilot/pkg/model/push_context.go (EnvoyFilters); istio/api networking/v1alpha3/envoy_filter.proto"},
 }
 
 // 4xx: the releases of the mesh.

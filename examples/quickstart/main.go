@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Quickstart prints the manifests that let WebSockets to one Service cross an Istio mesh.
+//
+//	go run ./examples/quickstart -istio 1.12.0 -name websockets-server -namespace default \
+//	    -workload app=websockets-server -port 8080 -port-name http-websocket
+//
+// The manifests go to standard output and nothing else does. Findings go to standard error, one a line, as
+// "severity code object path: message (hint)". The exit status is 0 where manifests were printed, 1 where the input
+// was refused (nothing is on standard output then), and 2 for a wrong command line.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+const (
+	exitOK      = 0
+	exitRefused = 1
+	exitUsage   = 2
+)
+
+// run is main with its surroundings given, for the tests.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var (
+		releases, gateways repeated
+		workload           = labels{}
+		svc                wsmesh.Service
+		port, targetPort   uint
+	)
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Var(&releases, "istio", "Istio `release` of a control plane or proxy, such as 1.24.1; give it once for each")
+	istioctlVersion := flags.String("istioctl-version", "", "`file` with the output of `istioctl version`, - for standard input")
+	flags.StringVar(&svc.Name, "name", "", "`name` of the Service")
+	flags.StringVar(&svc.Namespace, "namespace", "", "`namespace` of the Service; none is written where it is left out")
+	flags.Var(workload, "workload", "label `key=value` of the server's pods; give it once for each, or joined by commas")
+	flags.UintVar(&port, "port", 0, "`number` of the Service port")
+	flags.UintVar(&targetPort, "target-port", 0, "`number` of the container's port")
+	flags.StringVar(&svc.Port.Name, "port-name", "", "`name` of the Service port")
+	flags.StringVar(&svc.Port.AppProtocol, "app-protocol", "", "`protocol` that the Service port names as appProtocol")
+	flags.BoolVar(&svc.Ambient, "ambient", false, "the server's pods are in ambient mode")
+	flags.BoolVar(&svc.External, "external", false, "some endpoint has no sidecar")
+	asm := flags.Bool("asm", false, "shape the objects as Alibaba Cloud Service Mesh's documents do")
+	flags.Var(&gateways, "gateway", "`NAMESPACE/key=value` of a gateway's pods that browsers speak HTTP/2 to; give it once for each gateway")
+	http1 := flags.Bool("http1", false, "keep HTTP/1.1 whatever the release")
+	explain := flags.Bool("explain", false, "explain the plan on standard error")
+	format := flags.String("o", "yaml", "output `format`: yaml or json")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitOK
+		}
+		return exitUsage
+	}
+	usage := func(format string, a ...any) int {
+		fmt.Fprintf(stderr, format+"\n", a...)
+		flags.Usage()
+		return exitUsage
+	}
+	switch {
+	case flags.NArg() > 0:
+		return usage("unexpected argument %q: all input is given by flags", flags.Arg(0))
+	case *format != "yaml" && *format != "json":
+		return usage("-o %q: give yaml or json", *format)
+	case port > 65535 || targetPort > 65535:
+		return usage("-port and -target-port are numbers up to 65535")
+	}
+	svc.Workload = workload
+	svc.Port.Number, svc.Port.TargetPort = uint32(port), uint32(targetPort)
+
+	var opts []wsmesh.Option
+	if *asm {
+		opts = append(opts, wsmesh.WithASM())
+	}
+	if *http1 {
+		opts = append(opts, wsmesh.WithHTTP1())
+	}
+	for _, g := range gateways {
+		namespace, selector, ok := strings.Cut(g, "/")
+		pods := labels{}
+		if !ok || pods.Set(selector) != nil {
+			return usage("-gateway %q: give NAMESPACE/key=value", g)
+		}
+		opts = append(opts, wsmesh.WithGateway(namespace, pods))
+	}
+
+	mesh, err := readMesh(releases, *istioctlVersion, stdin)
+	if err != nil {
+		return refuse(stderr, err)
+	}
+	plan, err := wsmesh.NewPlan(svc, mesh, opts...)
+	if err != nil {
+		return refuse(stderr, err)
+	}
+	var out bytes.Buffer
+	if *format == "json" {
+		err = writeJSON(&out, plan)
+	} else {
+		err = plan.WriteYAML(&out)
+	}
+	if err != nil {
+		return refuse(stderr, err)
+	}
+	if *explain {
+		if err := plan.Explain(stderr); err != nil {
+			return refuse(stderr, err)
+		}
+	} else {
+		printFindings(stderr, plan.Findings())
+	}
+	if _, err := stdout.Write(out.Bytes()); err != nil {
+		return refuse(stderr, err)
+	}
+	return exitOK
+}
+
+// readMesh counts each release as a control plane's and a proxy's: either may be the oldest.
+func readMesh(releases []string, istioctlVersion string, stdin io.Reader) (wsmesh.Mesh, error) {
+	var mesh wsmesh.Mesh
+	if istioctlVersion != "" {
+		in := stdin
+		if istioctlVersion != "-" {
+			f, err := os.Open(istioctlVersion)
+			if err != nil {
+				return wsmesh.Mesh{}, err
+			}
+			defer f.Close()
+			in = f
+		}
+		var err error
+		if mesh, err = wsmesh.ParseMesh(in); err != nil {
+			return wsmesh.Mesh{}, err
+		}
+	}
+	var problems finding.List
+	for _, s := range releases {
+		r, err := version.Parse(s)
+		if err != nil {
+			var list finding.List
+			errors.As(err, &list)
+			for _, f := range list {
+				f.Path = "-istio"
+				problems = append(problems, f)
+			}
+			continue
+		}
+		mesh.ControlPlanes = append(mesh.ControlPlanes, r)
+		mesh.Proxies = append(mesh.Proxies, r)
+	}
+	return mesh, problems.Err()
+}
+
+// writeJSON writes the objects as one List, which `kubectl apply -f -` takes.
+func writeJSON(w io.Writer, plan *wsmesh.Plan) error {
+	list := struct {
+		APIVersion string          `json:"apiVersion"`
+		Kind       string          `json:"kind"`
+		Items      []wsmesh.Object `json:"items"`
+	}{APIVersion: "v1", Kind: "List"}
+	for _, f := range plan.EnvoyFilters() {
+		list.Items = append(list.Items, f)
+	}
+	list.Items = append(list.Items, plan.DestinationRule())
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(list)
+}
+
+func refuse(stderr io.Writer, err error) int {
+	var list finding.List
+	if errors.As(err, &list) {
+		printFindings(stderr, list)
+	} else {
+		fmt.Fprintln(stderr, "error:", err)
+	}
+	return exitRefused
+}
+
+func printFindings(w io.Writer, list finding.List) {
+	for _, f := range list {
+		fmt.Fprintln(w, f)
+	}
+}
+
+// repeated is a flag that may be given several times.
+type repeated []string
+
+func (r *repeated) String() string     { return strings.Join(*r, ",") }
+func (r *repeated) Set(s string) error { *r = append(*r, s); return nil }
+
+// labels is a flag of labels: key=value, joined by commas or repeated.
+type labels map[string]string
+
+func (l labels) String() string { return "" }
+
+func (l labels) Set(s string) error {
+	for pair := range strings.SplitSeq(s, ",") {
+		k, v, ok := strings.Cut(pair, "=")
+		if !ok {
+			return fmt.Errorf("%q is not key=value", pair)
+		}
+		k, v = strings.TrimSpace(k), strings.TrimSpace(v)
+		if have, ok := l[k]; ok && have != v {
+			return fmt.Errorf("the label %q is given twice, as %q and %q", k, have, v)
+		}
+		l[k] = v
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh
+
+import (
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// A Decision is whether the proxies of clients speak HTTP/2 to the server's, and why.
+type Decision struct {
+	Policy  destinationrule.UpgradePolicy // Upgrade or DoNotUpgrade
+	Oldest  version.Release               // the oldest release of the mesh
+	Reasons []finding.Finding             // the reason first, then what else to know about it
+}
+
+// Decide returns the policy for a Service in a mesh. The first of these that applies decides, and is the first reason:
+//
+//  1. The server's pods are in ambient mode: DO_NOT_UPGRADE (WS302).
+//  2. Some endpoint has no sidecar: DO_NOT_UPGRADE (WS303).
+//  3. The port is given and not explicitly HTTP/1: DO_NOT_UPGRADE (WS507).
+//  4. The oldest release of the mesh is earlier than 1.12.0: DO_NOT_UPGRADE (WS304).
+//  5. Otherwise: UPGRADE (WS305).
+//
+// It is an error to give no release, a release that is the zero value, or a Service that no plan could be made for.
+func Decide(svc Service, mesh Mesh) (Decision, error) {
+	r := request{svc: svc, mesh: mesh}
+	if err := r.check().Err(); err != nil {
+		return Decision{}, err
+	}
+	return r.decide(), nil
+}
+
+// defaultMinimum is the documents' boundary; see the package comment.
+func (r *request) minimum() version.Release {
+	if !r.minimumRelease.IsZero() {
+		return r.minimumRelease
+	}
+	return version.UpgradeBoundary.Since
+}
+
+// decide expects a request without problems.
+func (r *request) decide() Decision {
+	d := Decision{Policy: destinationrule.DoNotUpgrade, Oldest: r.oldest}
+	because := func(code, message, hint string) Decision {
+		f := finding.New(code, "", message, hint)
+		f.Object = r.svc.object()
+		d.Reasons = append(d.Reasons, f)
+		return d
+	}
+	switch {
+	case r.http1:
+		return because("WS301", "HTTP/1.1 was asked for, so every WebSocket keeps a connection of its own", "")
+	case r.svc.Ambient:
+		return because("WS302", "the server's pods are in ambient mode: ztunnel would pass the upgraded HTTP/2 on to the application itself", "")
+	case r.svc.External:
+		return because("WS303", "some endpoint has no sidecar, and would be sent HTTP/2 that nothing there accepts as a WebSocket", "")
+	}
+	if r.svc.Port != (Port{}) {
+		if proto, http1 := r.svc.Port.protocol(r.oldestControlPlane); !http1 {
+			d.Reasons = append(d.Reasons, r.svc.portFinding(proto))
+			return d
+		}
+	}
+	minimum := r.minimum()
+	if r.oldest.Compare(minimum) < 0 {
+		return because("WS304", "the oldest release of the mesh is "+r.oldest.String()+", earlier than "+minimum.String()+", the boundary for UPGRADE",
+			"upgrade every control plane and proxy, or move the boundary with WithMinimumRelease after trying it")
+	}
+	d.Policy = destinationrule.Upgrade
+	because("WS305", "every release of the mesh is "+minimum.String()+" or later (the oldest is "+r.oldest.String()+")", "")
+	if r.svc.Port == (Port{}) {
+		because("WS506", "the Service's port is not given, so its protocol is unchecked",
+			"give the port, or see to it that its name is http or begins with http-")
+	}
+	return d
+}

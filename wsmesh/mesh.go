@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// A Mesh is what the decision has to know of an Istio mesh: the releases that really run in it. All of them
+// count. During a canary upgrade several istiods and proxies of two releases work side by side, and a proxy
+// changes its release only when its pod restarts.
+type Mesh struct {
+	ControlPlanes []version.Release // every istiod revision
+	Proxies       []version.Release // every sidecar and gateway
+	ClusterDomain string            // default cluster.local
+	RootNamespace string            // default istio-system
+}
+
+const (
+	defaultClusterDomain = "cluster.local"
+	defaultRootNamespace = "istio-system"
+)
+
+func (m *Mesh) clusterDomain() string { return cmp.Or(m.ClusterDomain, defaultClusterDomain) }
+
+func (m *Mesh) rootNamespace() string { return cmp.Or(m.RootNamespace, defaultRootNamespace) }
+
+// oldest returns the oldest release of the whole mesh and that of its control planes. Where no control plane is
+// given the second is the oldest proxy: a control plane is never older than its proxies (Istio's skew policy).
+func (m *Mesh) oldest() (all, controlPlane version.Release, problems finding.List) {
+	for _, part := range [...]struct {
+		path     string
+		releases []version.Release
+	}{{"controlPlanes", m.ControlPlanes}, {"proxies", m.Proxies}} {
+		for i, r := range part.releases {
+			if r.IsZero() {
+				problems = append(problems, noRelease(fmt.Sprintf("mesh.%s[%d]", part.path, i)))
+				continue
+			}
+			if all.IsZero() || r.Compare(all) < 0 {
+				all = r
+			}
+			if part.path == "controlPlanes" && (controlPlane.IsZero() || r.Compare(controlPlane) < 0) {
+				controlPlane = r
+			}
+		}
+	}
+	if len(problems) == 0 && all.IsZero() {
+		problems = append(problems, finding.New("WS401", "mesh", "no Istio release is given",
+			"give every control plane's and proxy's release, as `istioctl version` prints them"))
+	}
+	if controlPlane.IsZero() {
+		controlPlane = all
+	}
+	return all, controlPlane, problems
+}
+
+func noRelease(path string) finding.Finding {
+	return finding.New("WS402", path, "the release is the zero value, which is no release",
+		"give what version.Parse returns for the number that `istioctl version` prints")
+}
+
+// maxVersionOutput bounds what ParseMesh reads: 100,000 proxies take about 16 MiB as JSON.
+const maxVersionOutput = 64 << 20
+
+// ParseMesh reads what `istioctl version` printed, short or long text, JSON or YAML, into the releases of a mesh.
+// The client's own version counts for nothing. "none" proxies are none, and so is an entry without a version,
+// which ztunnel and other clients of istiod leave (kmesh-net/kmesh#1110).
+//
+// The error holds a WS408 finding for each release that cannot be read, and reaches [version.ErrNoRelease] where
+// there is none at all. At most 64 MiB are read.
+func ParseMesh(istioctlVersion io.Reader) (Mesh, error) {
+	data, err := io.ReadAll(io.LimitReader(istioctlVersion, maxVersionOutput+1))
+	if err != nil {
+		return Mesh{}, fmt.Errorf("reading the output of `istioctl version`: %w", err)
+	}
+	if len(data) > maxVersionOutput {
+		return Mesh{}, finding.List{unreadable("", "the text is longer than 64 MiB", "give what `istioctl version` prints, and nothing else")}
+	}
+	var r meshReader
+	if structured.Match(data) {
+		r.readStructured(data)
+	} else {
+		r.readText(string(data))
+	}
+	if err := r.problems.Err(); err != nil {
+		return Mesh{}, err
+	}
+	if len(r.mesh.ControlPlanes)+len(r.mesh.Proxies) == 0 {
+		return Mesh{}, fmt.Errorf("%w in the output of `istioctl version`: give it as istioctl prints it where it reaches the cluster "+
+			"(lines such as \"control plane version: 1.24.1\" and \"data plane version: 1.24.1 (12 proxies)\")", version.ErrNoRelease)
+	}
+	return r.mesh, nil
+}
+
+var (
+	structured = regexp.MustCompile(`^\s*\{|(?m:^(clientVersion|meshVersion|dataPlaneVersion):)`)
+	// "control plane version: 1.24.1", "pilot version: version.BuildInfo{Version:"1.4.3", …}"; words only before "version".
+	textLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9 _-]*?) version: ?(.*)$`)
+	longForm = regexp.MustCompile(`^version\.[A-Za-z]+\{.*?\b(?:Istio)?Version:"([^"]*)"`)
+	// The number of proxies that run a release: "1.12.4 (12 proxies)".
+	proxyCount = regexp.MustCompile(`^(.*?)\s*\(\d+ proxies\)$`)
+)
+
+func unreadable(path, message, hint string) finding.Finding {
+	return finding.New("WS408", path, message, hint)
+}
+
+type meshReader struct {
+	mesh     Mesh
+	problems finding.List
+}
+
+func (r *meshReader) readText(text string) {
+	for n, line := range strings.Split(text, "\n") {
+		m := textLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue // istioctl prints warnings and log lines beside the versions
+		}
+		component, value := m[1], m[2]
+		if long := longForm.FindStringSubmatch(value); long != nil {
+			r.add(n+1, component, long[1])
+			continue
+		}
+		if component != dataPlane {
+			r.add(n+1, component, value)
+			continue
+		}
+		if value == "none" {
+			continue
+		}
+		for entry := range strings.SplitSeq(value, ",") {
+			if count := proxyCount.FindStringSubmatch(strings.TrimSpace(entry)); count != nil {
+				entry = count[1]
+			}
+			r.add(n+1, component, entry)
+		}
+	}
+}
+
+// readStructured reads `istioctl version -o json` and -o yaml.
+func (r *meshReader) readStructured(data []byte) {
+	var v struct {
+		MeshVersion []struct {
+			Component string
+			Info      struct {
+				Version string `json:"version"`
+			}
+		} `json:"meshVersion"`
+		DataPlaneVersion []struct {
+			IstioVersion string
+		} `json:"dataPlaneVersion"`
+	}
+	if err := yaml.Unmarshal(bytes.TrimSpace(data), &v); err != nil {
+		r.problems = append(r.problems, unreadable("", "the text looks like JSON or YAML and cannot be read: "+err.Error(),
+			"give what `istioctl version -o json` prints, and nothing else"))
+		return
+	}
+	for _, c := range v.MeshVersion {
+		r.add(0, c.Component, c.Info.Version)
+	}
+	for _, p := range v.DataPlaneVersion {
+		r.add(0, dataPlane, p.IstioVersion)
+	}
+}
+
+const dataPlane = "data plane"
+
+// add counts one component's release. Lines count from 1; 0 is not known.
+func (r *meshReader) add(line int, component, text string) {
+	text = strings.TrimSpace(text)
+	if component == "client" || component == dataPlane && text == "" {
+		return
+	}
+	release, err := version.Parse(text)
+	if err != nil {
+		message := err.Error()
+		if l := findings(err); len(l) > 0 {
+			message = l[0].Message // without the hint, which is another one here
+		}
+		f := unreadable(component+" version", message, "find out which Istio release the "+component+" runs, and give it as a Mesh")
+		f.Line = line
+		r.problems = append(r.problems, f)
+		return
+	}
+	switch component {
+	case dataPlane, "ingressgateway", "egressgateway":
+		r.mesh.Proxies = appendRelease(r.mesh.Proxies, release)
+	default:
+		r.mesh.ControlPlanes = appendRelease(r.mesh.ControlPlanes, release)
+	}
+}
+
+// appendRelease keeps one of each release: JSON names every proxy of the mesh.
+func appendRelease(rs []version.Release, r version.Release) []version.Release {
+	for _, have := range rs {
+		if have.Original() == r.Original() {
+			return rs
+		}
+	}
+	return append(rs, r)
+}

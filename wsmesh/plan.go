@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// A Plan is the decision for one Service and the objects that carry it out. It does not change once made: what its
+// methods return is the caller's own. It is safe for concurrent use.
+type Plan struct {
+	req      request
+	decision Decision
+	rule     *destinationrule.Rule
+	filters  []*envoyfilter.Filter
+	notes    finding.List // what the plan has to say beside the decision's reasons
+}
+
+// NewPlan decides as [Decide] does, after what the options ask for ([WithHTTP1] goes before all else), and builds
+// the objects: a DestinationRule, and with UPGRADE the EnvoyFilters that it needs.
+//
+// The error lists everything that is wrong with the Service, the mesh, the options and the objects, as a
+// [finding.List] in errors.As; the plan is nil then.
+func NewPlan(svc Service, mesh Mesh, opts ...Option) (*Plan, error) {
+	p := &Plan{req: request{svc: svc, mesh: mesh}}
+	p.req.apply(opts)
+	return p.make()
+}
+
+func newPlan(r request) (*Plan, error) { return (&Plan{req: r}).make() }
+
+// make fills in a plan of which the request alone is there.
+func (p *Plan) make() (*Plan, error) {
+	if err := p.req.check().Err(); err != nil {
+		return nil, err
+	}
+	p.decision = p.req.decide()
+	var problems finding.List
+	p.rule, problems = p.buildRule()
+	if p.decision.Policy == destinationrule.Upgrade {
+		problems = append(problems, p.buildFilters()...)
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	p.note()
+	return p, nil
+}
+
+func (p *Plan) buildRule() (*destinationrule.Rule, finding.List) {
+	r := &p.req
+	labels := r.labels
+	if r.asm {
+		labels = overlay(asmRuleLabels, labels)
+	}
+	if r.base != nil {
+		return p.buildOnBase(labels)
+	}
+	rule, err := destinationrule.Builder{
+		Name:        r.svc.Name,
+		Namespace:   r.svc.Namespace,
+		Labels:      labels,
+		Annotations: r.annotations,
+		APIVersion:  r.apiVersion,
+		Host:        r.plannedHost(),
+		H2Upgrade:   p.decision.Policy,
+	}.Build()
+	return rule, findings(err)
+}
+
+func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, finding.List) {
+	r := &p.req
+	base := *r.base
+	base.APIVersion = r.apiVersion
+	base.Name = cmp.Or(base.Name, r.svc.Name)
+	base.Namespace = cmp.Or(base.Namespace, r.svc.Namespace)
+	base.Labels = overlay(base.Labels, labels)
+	base.Annotations = overlay(base.Annotations, r.annotations)
+	rule, err := base.WithH2Upgrade(p.decision.Policy)
+	if err != nil {
+		return nil, findings(err)
+	}
+	if r.host != "" {
+		rule.Spec.Host = r.host // another spelling of the base's
+	}
+	for _, path := range droppedBy(r.base, rule.Spec.TrafficPolicy.ConnectionPool.Http.H2UpgradePolicy) {
+		f := finding.New("WS311", path, "the base rule has settings of its own here, which replace the destination's: "+
+			p.decision.Policy.String()+" was set here too", "")
+		f.Object = rule.String()
+		p.notes = append(p.notes, f)
+	}
+	return rule, nil
+}
+
+// droppedBy returns the paths of the rule's port levels and subsets that would not get a policy which is set at the
+// destination level alone: what Rule.Validate warns of then.
+func droppedBy(base *destinationrule.Rule, policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy) []string {
+	naive := cloneRule(base)
+	naive.Spec.TrafficPolicy = cmp.Or(naive.Spec.TrafficPolicy, &networking.TrafficPolicy{})
+	pool := cmp.Or(naive.Spec.TrafficPolicy.ConnectionPool, &networking.ConnectionPoolSettings{})
+	pool.Http = cmp.Or(pool.Http, &networking.ConnectionPoolSettings_HTTPSettings{})
+	pool.Http.H2UpgradePolicy = policy
+	naive.Spec.TrafficPolicy.ConnectionPool = pool
+	var paths []string
+	for _, f := range naive.Validate() {
+		if f.Code == portLevelDrops || f.Code == subsetDrops {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
+}
+
+// The codes with which a DestinationRule's own validation says that a level does not inherit the policy.
+const (
+	portLevelDrops = "WS164"
+	subsetDrops    = "WS165"
+)
+
+var (
+	asmRuleLabels   = map[string]string{"provider": "asm"}
+	asmFilterLabels = map[string]string{"provider": "asm", "asm-system": "true"}
+)
+
+func (p *Plan) buildFilters() finding.List {
+	r := &p.req
+	labels := r.labels
+	name := r.svc.Name + "-allow-connect"
+	if r.asm {
+		labels = overlay(asmFilterLabels, labels)
+		name = asmFilterName
+	}
+	patch := envoyfilter.AllowConnect(envoyfilter.SidecarInbound)
+	patch.ProxyVersion = r.pattern
+	filter, err := envoyfilter.Builder{
+		Name:        name,
+		Namespace:   r.svc.Namespace,
+		Labels:      labels,
+		Annotations: r.annotations,
+		Workload:    r.svc.Workload,
+		Patches:     []envoyfilter.Patch{patch},
+	}.Build()
+	problems := findings(err)
+	p.filters = append(p.filters, filter)
+	for i, g := range r.gateways {
+		patch := envoyfilter.AllowConnect(envoyfilter.Gateway)
+		patch.ProxyVersion = r.pattern
+		filter, err := envoyfilter.Builder{
+			Name:        p.gatewayFilterName(name, i),
+			Namespace:   g.namespace,
+			Labels:      labels,
+			Annotations: r.annotations,
+			Workload:    g.workload,
+			Patches:     []envoyfilter.Patch{patch},
+		}.Build()
+		problems = append(problems, findings(err)...)
+		p.filters = append(p.filters, filter)
+	}
+	return problems
+}
+
+// gatewayFilterName keeps apart the filters of Services that share a gateway, since each plan is rolled back alone:
+// "websockets-server.default-allow-connect-gateway". A Service's name has no dot, so no two of them meet.
+func (p *Plan) gatewayFilterName(name string, i int) string {
+	svc := &p.req.svc
+	if svc.Namespace != "" && !p.req.asm { // with WithASM the Service's name is no part of it
+		name = strings.Replace(name, svc.Name, svc.Name+"."+svc.Namespace, 1)
+	}
+	name += "-gateway"
+	if i > 0 {
+		name += "-" + strconv.Itoa(i+1)
+	}
+	return name
+}
+
+// note says what the user should know beside the reasons for the decision.
+func (p *Plan) note() {
+	r := &p.req
+	add := func(code, path, message, hint string) {
+		f := finding.New(code, path, message, hint)
+		f.Object = p.rule.String()
+		p.notes = append(p.notes, f)
+	}
+	if len(r.gateways) > 0 && p.decision.Policy != destinationrule.Upgrade {
+		add("WS306", "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
+			"browsers open WebSockets over HTTP/1.1 then, which needs no setting")
+	}
+	for _, filter := range p.filters {
+		if filter.Namespace == r.mesh.rootNamespace() {
+			f := finding.New("WS313", "metadata.namespace",
+				fmt.Sprintf("%s is the mesh's root namespace: the filter applies to pods with these labels in every namespace", filter.Namespace),
+				"see to it that no other pods carry the labels")
+			f.Object = filter.String()
+			p.notes = append(p.notes, f)
+		}
+	}
+	if r.apiVersion == apiV1beta1 && !r.oldestControlPlane.Supports(version.NetworkingV1beta1) {
+		add("WS406", "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, apiV1alpha3),
+			"give WithAPIVersion(\""+apiV1alpha3+"\"), or upgrade Istio")
+	}
+	if !r.oldestControlPlane.Supports(version.H2UpgradeImplemented) {
+		add("WS407", "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy",
+			fmt.Sprintf("Istio %s accepts h2UpgradePolicy and ignores it", r.oldestControlPlane), "upgrade Istio to 1.6 or later")
+	}
+	if r.base == nil && r.newestControlPlaneSupports(version.DefaultTrafficPolicy) {
+		add("WS312", "spec.trafficPolicy.connectionPool",
+			"where MeshConfig sets defaultTrafficPolicy.connectionPool, this rule's connectionPool takes its place for the host",
+			"repeat the mesh's settings in a rule given by WithBaseRule")
+	}
+}
+
+func (r *request) newestControlPlaneSupports(f version.Feature) bool {
+	for _, cp := range r.mesh.ControlPlanes {
+		if cp.Supports(f) {
+			return true
+		}
+	}
+	return false
+}
+
+// findings returns the list in an error of the packages below.
+func findings(err error) finding.List {
+	if err == nil {
+		return nil
+	}
+	var l finding.List
+	errors.As(err, &l)
+	return l
+}
+
+// Decision returns the policy and the reasons for it.
+func (p *Plan) Decision() Decision {
+	d := p.decision
+	d.Reasons = slices.Clone(d.Reasons)
+	return d
+}
+
+// DestinationRule returns the plan's DestinationRule.
+func (p *Plan) DestinationRule() *destinationrule.Rule { return cloneRule(p.rule) }
+
+// EnvoyFilters returns the EnvoyFilters that the DestinationRule needs: the server's first, then the gateways' in
+// the order of the options. There are none where the policy is DO_NOT_UPGRADE.
+func (p *Plan) EnvoyFilters() []*envoyfilter.Filter {
+	var filters []*envoyfilter.Filter
+	for _, f := range p.filters {
+		filters = append(filters, cloneFilter(f))
+	}
+	return filters
+}
+
+func cloneRule(r *destinationrule.Rule) *destinationrule.Rule {
+	c := *r
+	c.Labels, c.Annotations, c.Spec = maps.Clone(r.Labels), maps.Clone(r.Annotations), proto.CloneOf(r.Spec)
+	return &c
+}
+
+func cloneFilter(f *envoyfilter.Filter) *envoyfilter.Filter {
+	c := *f
+	c.Labels, c.Annotations, c.Spec = maps.Clone(f.Labels), maps.Clone(f.Annotations), proto.CloneOf(f.Spec)
+	return &c
+}
+
+// Findings returns the reasons for the decision, and what else there is to know of the plan and its objects. None
+// of them is an Error.
+func (p *Plan) Findings() finding.List {
+	l := slices.Concat(finding.List(p.decision.Reasons), p.notes)
+	for _, f := range p.filters {
+		l = append(l, f.Validate()...)
+	}
+	return append(l, p.rule.Validate()...)
+}
+
+// WriteYAML writes the objects as a stream of YAML documents in one call of w.Write, the EnvoyFilters first: that is
+// the order in which they are to be applied. See [Plan.Stages] for what to wait for in between.
+func (p *Plan) WriteYAML(w io.Writer) error { return WriteYAML(w, p.objects()...) }
+
+func (p *Plan) objects() []Object {
+	objs := make([]Object, 0, len(p.filters)+1)
+	for _, f := range p.filters {
+		objs = append(objs, f)
+	}
+	return append(objs, p.rule)
+}

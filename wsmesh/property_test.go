@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
+)
+
+// input is everything a plan is made from, so that a test can look whether any of it changed.
+type input struct {
+	svc                 wsmesh.Service
+	mesh                wsmesh.Mesh
+	base                *destinationrule.Rule
+	gateway             map[string]string
+	labels, annotations map[string]string
+	opts                []wsmesh.Option
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// randomInput draws mostly good input, and bad input now and then.
+func randomInput(r *rand.Rand) *input {
+	name := pick(r, "a", "websockets-server", "chat-1", "true", "1", "null", strings.Repeat("n", 63))
+	in := &input{
+		svc: wsmesh.Service{
+			Name:      name,
+			Namespace: pick(r, "", "default", "prod", "on"),
+			Workload:  map[string]string{pick(r, "app", "app.kubernetes.io/name"): pick(r, name, "yes", "1.10", "x_y.z")},
+			Port: pick(r, wsmesh.Port{}, wsmesh.Port{Number: 8080}, wsmesh.Port{Number: 80, TargetPort: 8080, Name: "http"}, wsmesh.Port{Number: 443, Name: "http-ws"},
+				wsmesh.Port{Number: 80, Name: "ws"}, wsmesh.Port{Number: 80, Name: "grpc-x"}, wsmesh.Port{Number: 80, AppProtocol: "kubernetes.io/ws"}, wsmesh.Port{Number: 80, Name: "tcp", AppProtocol: "http"}),
+			Ambient:  r.IntN(8) == 0,
+			External: r.IntN(8) == 0,
+		},
+		labels:      map[string]string{"team": pick(r, "a", "0x1F", "1e3")},
+		annotations: map[string]string{"example.com/note": pick(r, "", "a: b", "# no comment", "two\nlines", "~", "  ", "ü")},
+		gateway:     map[string]string{"istio": "ingressgateway"},
+	}
+	if r.IntN(20) == 0 {
+		in.svc.Workload = pick(r, nil, map[string]string{"*": "x"}, map[string]string{"app": ""})
+	}
+	if r.IntN(20) == 0 {
+		in.svc.Name = pick(r, "", "A", "a\nb", "a.b", "\xff")
+	}
+	for range r.IntN(4) {
+		in.mesh.ControlPlanes = append(in.mesh.ControlPlanes, randomRelease(r))
+	}
+	for range r.IntN(4) {
+		in.mesh.Proxies = append(in.mesh.Proxies, randomRelease(r))
+	}
+	in.mesh.ClusterDomain = pick(r, "", "", "corp.example")
+	if r.IntN(3) == 0 {
+		in.base = randomBase(r, in)
+		in.opts = append(in.opts, wsmesh.WithBaseRule(in.base))
+	}
+	for _, o := range []wsmesh.Option{
+		wsmesh.WithASM(), wsmesh.WithHTTP1(), wsmesh.WithLabels(in.labels), wsmesh.WithAnnotations(in.annotations),
+		wsmesh.WithGateway(pick(r, "istio-ingress", "default"), in.gateway), wsmesh.WithHost(pick(r, "*.example.com", "a.b.c", "short")),
+		wsmesh.WithProxyVersion(pick(r, ">=1.0", ">=1.12.0", "1.24.x", ">=1.12, <1.20")), wsmesh.WithMinimumRelease(randomRelease(r)),
+		wsmesh.WithAPIVersion(pick(r, "networking.istio.io/v1", "networking.istio.io/v1beta1")),
+	} {
+		if r.IntN(5) == 0 {
+			in.opts = append(in.opts, o)
+		}
+	}
+	return in
+}
+
+func randomRelease(r *rand.Rand) version.Release {
+	return version.MustParse(fmt.Sprintf("%s1.%d.%d%s", pick(r, "", "v"), pick(r, 4, 10, 11, 12, 13, 20, 21, 22, 24, 27, 30, 31), r.IntN(10), pick(r, "", "-asm.3", "-rc.0", "-distroless")))
+}
+
+func randomBase(r *rand.Rand, in *input) *destinationrule.Rule {
+	rule := &destinationrule.Rule{Name: pick(r, "", "base"), Namespace: in.svc.Namespace, Labels: map[string]string{"owner": "x"}, Spec: &networking.DestinationRule{Host: pick(r, in.svc.Name, in.svc.Name, "other")}}
+	pool := func() *networking.ConnectionPoolSettings {
+		return &networking.ConnectionPoolSettings{Tcp: &networking.ConnectionPoolSettings_TCPSettings{MaxConnections: 1 + r.Int32N(9)},
+			Http: &networking.ConnectionPoolSettings_HTTPSettings{MaxRetries: r.Int32N(3), UseClientProtocol: r.IntN(10) == 0}}
+	}
+	if r.IntN(2) == 0 {
+		rule.Spec.TrafficPolicy = &networking.TrafficPolicy{ConnectionPool: pool()}
+		if r.IntN(2) == 0 {
+			rule.Spec.TrafficPolicy.PortLevelSettings = []*networking.TrafficPolicy_PortTrafficPolicy{{Port: &networking.PortSelector{Number: 8080}, ConnectionPool: pool()}}
+		}
+	}
+	if r.IntN(2) == 0 {
+		rule.Spec.Subsets = []*networking.Subset{{Name: "v1", Labels: map[string]string{"v": "1"}, TrafficPolicy: &networking.TrafficPolicy{ConnectionPool: pool()}}, {Name: "v2"}}
+	}
+	return rule
+}
+
+// TestPairInvariant: UPGRADE never comes out without its EnvoyFilter, no EnvoyFilter comes out with DO_NOT_UPGRADE,
+// and every level of the rule that decides for itself says the same.
+func TestPairInvariant(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 12))
+	made := map[destinationrule.UpgradePolicy]int{}
+	for range 20_000 {
+		in := randomInput(r)
+		plan, err := wsmesh.NewPlan(in.svc, in.mesh, in.opts...)
+		if err != nil {
+			if plan != nil {
+				t.Fatalf("a plan beside the error %v", err)
+			}
+			continue
+		}
+		policy := plan.Decision().Policy
+		made[policy]++
+		checkPair(t, plan)
+		if errs := plan.Findings().Errors(); len(errs) > 0 {
+			t.Fatalf("a plan with errors: %v", errs)
+		}
+		if policy == destinationrule.Upgrade && plan.Decision().Oldest.Compare(version.MustParse("1.4")) < 0 {
+			t.Fatalf("UPGRADE at %v", plan.Decision().Oldest)
+		}
+	}
+	if made[destinationrule.Upgrade] < 1000 || made[destinationrule.DoNotUpgrade] < 1000 || len(made) != 2 {
+		t.Errorf("the random input makes too few plans of a kind to show anything: %v", made)
+	}
+}
+
+func checkPair(t testing.TB, plan *wsmesh.Plan) {
+	t.Helper()
+	policy, filters := plan.Decision().Policy, plan.EnvoyFilters()
+	want := networking.ConnectionPoolSettings_HTTPSettings_DO_NOT_UPGRADE
+	if policy == destinationrule.Upgrade {
+		want = networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
+	}
+	if (len(filters) > 0) != (policy == destinationrule.Upgrade) {
+		t.Fatalf("%v with %d EnvoyFilters", policy, len(filters))
+	}
+	for _, f := range filters {
+		if len(f.Spec.WorkloadSelector.GetLabels()) == 0 {
+			t.Fatalf("%s selects everything", f)
+		}
+		v := f.Spec.ConfigPatches[0].Patch.Value.Fields["typed_config"].GetStructValue().Fields["http2_protocol_options"].GetStructValue()
+		if !v.GetFields()["allow_connect"].GetBoolValue() {
+			t.Fatalf("%s does not set allow_connect", f)
+		}
+	}
+	rule := plan.DestinationRule().Spec
+	levels := []*networking.ConnectionPoolSettings{rule.TrafficPolicy.GetConnectionPool()}
+	for _, p := range rule.TrafficPolicy.GetPortLevelSettings() {
+		levels = append(levels, p.GetConnectionPool())
+	}
+	for _, s := range rule.Subsets {
+		if s.TrafficPolicy.GetConnectionPool() != nil {
+			levels = append(levels, s.TrafficPolicy.ConnectionPool)
+		}
+	}
+	for _, l := range levels {
+		if got := l.GetHttp().GetH2UpgradePolicy(); got != want {
+			t.Fatalf("a level with %v beside the decision %v:\n%v", got, policy, rule)
+		}
+	}
+}
+
+// TestInputIsNeitherKeptNorChanged: a plan neither changes what it was made from nor sees it change afterwards.
+func TestInputIsNeitherKeptNorChanged(t *testing.T) {
+	for seed := range uint64(2_000) {
+		in, same := randomInput(rand.New(rand.NewPCG(seed, 0))), randomInput(rand.New(rand.NewPCG(seed, 0)))
+		plan, err := wsmesh.NewPlan(in.svc, in.mesh, in.opts...)
+		opt := []cmp.Option{protocmp.Transform(), cmp.Comparer(func(a, b version.Release) bool { return a.Original() == b.Original() })}
+		for what, pair := range map[string][2]any{
+			"service": {in.svc, same.svc}, "mesh": {in.mesh, same.mesh}, "base": {in.base, same.base}, "gateway": {in.gateway, same.gateway},
+			"labels": {in.labels, same.labels}, "annotations": {in.annotations, same.annotations},
+		} {
+			if diff := cmp.Diff(pair[1], pair[0], opt...); diff != "" {
+				t.Fatalf("seed %d: the %s changed:\n%s", seed, what, diff)
+			}
+		}
+		if err != nil {
+			continue
+		}
+		before, explained := planYAML(t, plan), explanation(t, plan)
+		for _, m := range []map[string]string{in.svc.Workload, in.gateway, in.labels, in.annotations} {
+			for k := range m {
+				m[k] = "changed"
+			}
+		}
+		clear(in.mesh.ControlPlanes)
+		clear(in.mesh.Proxies)
+		if in.base != nil {
+			in.base.Labels["owner"] = "changed"
+			in.base.Spec.Host = "changed"
+			in.base.Spec.TrafficPolicy = nil
+			in.base.Spec.Subsets = nil
+		}
+		if after := planYAML(t, plan); after != before {
+			t.Fatalf("seed %d: the plan saw its input change:\n%s", seed, cmp.Diff(before, after))
+		}
+		if after := explanation(t, plan); after != explained {
+			t.Fatalf("seed %d: the explanation saw its input change:\n%s", seed, cmp.Diff(explained, after))
+		}
+	}
+}
+
+func explanation(t testing.TB, plan *wsmesh.Plan) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := plan.Explain(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestSameInputSameBytes: 1,000 runs, on one processor and on eight.
+func TestSameInputSameBytes(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	once := func() string {
+		labels := map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
+		svc := server()
+		svc.Workload = labels
+		plan := mustPlan(t, svc, mesh("1.24.1", "1.31.0"), wsmesh.WithLabels(labels), wsmesh.WithAnnotations(labels),
+			wsmesh.WithGateway("istio-ingress", labels), wsmesh.WithBaseRule(baseRule()))
+		return planYAML(t, plan) + explanation(t, plan)
+	}
+	want := once()
+	for _, procs := range []int{1, 8} {
+		runtime.GOMAXPROCS(procs)
+		results := concurrently(500, once)
+		for got := range results {
+			if got != want {
+				t.Fatalf("GOMAXPROCS %d:\n%s", procs, cmp.Diff(want, got))
+			}
+		}
+	}
+}
+
+// concurrently runs f n times, several at once.
+func concurrently(n int, f func() string) <-chan string {
+	out := make(chan string, n)
+	done := make(chan struct{})
+	const workers = 4
+	for range workers {
+		go func() {
+			for range n / workers {
+				out <- f()
+			}
+			done <- struct{}{}
+		}()
+	}
+	go func() {
+		for range workers {
+			<-done
+		}
+		close(out)
+	}()
+	return out
+}
+
+// FuzzNewPlan: whatever strings come in, there is a plan that holds together or an error with findings.
+func FuzzNewPlan(f *testing.F) {
+	f.Add("websockets-server", "default", "app", "websockets-server", "http-ws", "", "", "", uint32(8080))
+	f.Add("a\nb", "*", "", "*", "ws", "kubernetes.io/ws", "svc.ns", ">=1.12", uint32(1<<31))
+	f.Fuzz(func(t *testing.T, name, namespace, key, value, portName, appProtocol, host, constraint string, port uint32) {
+		svc := wsmesh.Service{Name: name, Namespace: namespace, Workload: map[string]string{key: value}, Port: wsmesh.Port{Number: port, Name: portName, AppProtocol: appProtocol}}
+		opts := []wsmesh.Option{wsmesh.WithGateway(namespace, map[string]string{key: value}), wsmesh.WithLabels(map[string]string{key: value}), wsmesh.WithAnnotations(map[string]string{key: value})}
+		if host != "" {
+			opts = append(opts, wsmesh.WithHost(host))
+		}
+		if constraint != "" {
+			opts = append(opts, wsmesh.WithProxyVersion(constraint))
+		}
+		plan, err := wsmesh.NewPlan(svc, mesh("1.24.1"), opts...)
+		if err != nil {
+			if len(codesOf(t, err)) == 0 {
+				t.Fatalf("no findings in %v", err)
+			}
+			return
+		}
+		checkPair(t, plan)
+		for i, doc := range strings.Split(planYAML(t, plan), "\n---\n") {
+			var err error
+			if strings.Contains(doc, "kind: EnvoyFilter\n") {
+				_, err = envoyfilter.Parse([]byte(doc))
+			} else {
+				_, err = destinationrule.Parse([]byte(doc))
+			}
+			if err != nil {
+				t.Fatalf("document %d is not read back: %v\n%s", i, err, doc)
+			}
+		}
+	})
+}
