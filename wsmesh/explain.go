@@ -15,6 +15,8 @@ import (
 const (
 	h1 = "HTTP/1.1, Upgrade: websocket"
 	h2 = "HTTP/2, extended CONNECT"
+
+	bytesOnly = "TCP"
 )
 
 // Explain writes for people what the plan does: the decision and its reasons, each hop with the protocol that a
@@ -50,27 +52,36 @@ func (p *Plan) Explain(w io.Writer) error {
 type hop struct{ from, to, protocol, because string }
 
 func (p *Plan) hops() []hop {
+	svc := &p.req.svc
+	port := cmp.Or(svc.Port.describe(), "if Istio reads the Service's port as HTTP/1")
+	middle, last, because := h1, h1, "h2UpgradePolicy DO_NOT_UPGRADE"
+	if svc.Port != (Port{}) {
+		switch proto, _ := svc.Port.protocol(p.req.oldestControlPlane); {
+		case isHTTP2(proto):
+			// The port's protocol is set before the policy is looked at (setUpstreamProtocol in Istio's cluster_builder.go).
+			middle, last, because = h2, h2, port+", HTTP/2 whatever the policy, and nothing accepts it"
+		case isBytes(proto):
+			middle, last, because = bytesOnly, bytesOnly, port+", passed on as bytes"
+		}
+	}
 	var hops []hop
-	source := "client"
-	middle, because := h1, "h2UpgradePolicy DO_NOT_UPGRADE"
 	if p.decision.Policy == destinationrule.Upgrade {
 		middle, because = h2, "h2UpgradePolicy UPGRADE, accepted by allow_connect in "+p.filters[0].String()
 		for _, f := range p.filters[1:] {
-			hops = append(hops, hop{"browser", "gateway", h2, "accepted by allow_connect in " + f.String()})
+			hops = append(hops,
+				hop{"browser", "gateway", h2, "accepted by allow_connect in " + f.String()},
+				hop{"gateway", "server's proxy", middle, because})
 		}
 	}
-	if len(hops) > 0 {
-		hops = append(hops, hop{"gateway", "server's proxy", middle, because})
-	}
-	hops = append(hops, hop{source, "its proxy", h1, ""})
-	if p.req.svc.Ambient {
-		return append(hops[:len(hops)-1],
-			hop{source, "ztunnel", h1, "passed on as bytes"},
+	if svc.Ambient {
+		return append(hops,
+			hop{"client", "ztunnel", h1, "passed on as bytes"},
 			hop{"ztunnel", "application", h1, "passed on as bytes"})
 	}
 	return append(hops,
+		hop{"client", "its proxy", h1, ""},
 		hop{"client's proxy", "server's proxy", middle, because},
-		hop{"server's proxy", "application", h1, cmp.Or(p.req.svc.Port.describe(), "if Istio reads the Service's port as HTTP/1")})
+		hop{"server's proxy", "application", last, port})
 }
 
 // describe names the port as Istio sees it, or returns "" where it is not given.

@@ -120,6 +120,20 @@ func (p Port) protocol(oldest version.Release) (proto string, http1 bool) {
 	return strings.ToLower(prefix), false
 }
 
+// isHTTP2 says whether Istio speaks HTTP/2 to the application on a port of the protocol.
+func isHTTP2(proto string) bool {
+	return proto == "http2" || proto == "grpc" || proto == "kubernetes.io/h2c"
+}
+
+// isBytes says whether proxies pass on what comes on a port of the protocol without reading it as HTTP.
+func isBytes(proto string) bool {
+	switch proto {
+	case "tcp", "tls", "https", "mongo", "mysql", "redis", "udp", "kubernetes.io/wss":
+		return true
+	}
+	return false
+}
+
 // portFinding says why the port is not explicitly HTTP/1, and what to rename it to.
 func (s *Service) portFinding(proto string) finding.Finding {
 	p := s.Port
@@ -132,19 +146,19 @@ func (s *Service) portFinding(proto string) finding.Finding {
 	default:
 		what = "a port without a name"
 	}
-	switch proto {
-	case "http2", "grpc", "kubernetes.io/h2c":
+	switch {
+	case isHTTP2(proto):
 		effect = "makes the server's proxy speak HTTP/2 to the application, where WebSocket is an extended CONNECT"
-	case "tcp", "tls", "https", "mongo", "mysql", "redis", "udp", "kubernetes.io/wss":
+	case isBytes(proto):
 		effect = "is passed on as bytes: WebSocket flows through it untouched, and an upgrade does nothing good"
 	default:
 		effect = "is not explicitly HTTP: its protocol is sniffed, and the application would be sent HTTP/2"
 	}
 	name := "http-" + strings.TrimPrefix(s.Name, "http-")
-	if p.Name != "" && proto != "http2" && proto != "grpc" && proto != "tcp" && proto != "https" && proto != "tls" {
-		name = "http-" + p.Name
-	} else if _, rest, ok := strings.Cut(p.Name, "-"); ok && rest != "" {
+	if _, rest, _ := strings.Cut(p.Name, "-"); rest != "" && (isHTTP2(proto) || isBytes(proto)) {
 		name = "http-" + rest
+	} else if p.Name != "" && !isHTTP2(proto) && !isBytes(proto) {
+		name = "http-" + p.Name
 	}
 	// A Service's port name is at most 63 bytes, a container's 15.
 	hint := fmt.Sprintf("rename the Service's port to %q, or set its appProtocol to \"http\", to have WebSocket over HTTP/2", truncate(name, 63))

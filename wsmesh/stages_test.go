@@ -114,6 +114,11 @@ func TestExplain(t *testing.T) {
 	noPort.Port = wsmesh.Port{}
 	number := server()
 	number.Port = wsmesh.Port{Number: 8080}
+	named := func(name string) wsmesh.Service {
+		s := server()
+		s.Port.Name = name
+		return s
+	}
 	app := server()
 	app.Port = wsmesh.Port{Number: 8080, AppProtocol: "http"}
 	tests := []struct {
@@ -130,6 +135,8 @@ func TestExplain(t *testing.T) {
 		{"ambient", mustPlan(t, ambient, mesh("1.24.1")), []string{"client   -> ztunnel      HTTP/1.1, Upgrade: websocket  passed on as bytes"}},
 		{"no port", mustPlan(t, noPort, mesh("1.24.1")), []string{"if Istio reads the Service's port as HTTP/1"}},
 		{"a port without a name", mustPlan(t, number, mesh("1.24.1")), []string{"warning WS507", "port 8080, without a name"}},
+		{"a port of HTTP/2", mustPlan(t, named("grpc-x"), mesh("1.24.1")), []string{"client's proxy  -> server's proxy  HTTP/2, extended CONNECT      port named grpc-x, HTTP/2 whatever the policy"}},
+		{"a port of TCP", mustPlan(t, named("tcp-x"), mesh("1.24.1")), []string{"server's proxy  -> application     TCP"}},
 		{"appProtocol", mustPlan(t, app, mesh("1.24.1")), []string{"appProtocol http"}},
 	}
 	for _, tt := range tests {
