@@ -86,6 +86,7 @@ func TestCodes(t *testing.T) {
 		{"WS907", read(strings.Replace(good, "DestinationRule", "VirtualService", 1)), read(good), "kind", 0, "another kind"},
 		{"WS908", read(strings.Replace(good, "/v1", "/v1alpha1", 1)), read(strings.Replace(good, "/v1", "/v1beta1", 1)), "apiVersion", 0, "a version that no release served"},
 		{"WS909", read(rule("host: a", "host: b")), read(good), "", 7, "a key that stands twice"},
+		{"WS910", read("# a comment\n%YAML 1.1\n---\n" + rule("host: a")), read("# a comment\n---\n" + rule("host: \"%a\"")), "", 2, "a directive"},
 
 		{"WS920", spec(`{"hots":"a"}`), spec(`{"host":"a"}`), "spec.hots", 0, "a misspelt field"},
 		{"WS921", spec(`{"host":1}`), spec(`{"host":"1"}`), "spec.host", 0, "a number for a string"},
@@ -93,8 +94,8 @@ func TestCodes(t *testing.T) {
 			spec(`{"trafficPolicy":{"loadBalancer":{"simple":"LEAST_REQUEST"}}}`), "spec.trafficPolicy.loadBalancer.simple", 0, "no such value"},
 		{"WS923", spec(`{"trafficPolicy":{"portLevelSettings":[{"port":{"number":-1}}]}}`),
 			spec(`{"trafficPolicy":{"portLevelSettings":[{"port":{"number":1}}]}}`), "spec.trafficPolicy.portLevelSettings[0].port.number", 0, "a negative port"},
-		{"WS924", spec(`{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"1m"}}}}`),
-			spec(`{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"60s"}}}}`), "spec.trafficPolicy.connectionPool.tcp.connectTimeout", 0, "Go's spelling of a minute"},
+		{"WS924", spec(`{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"60"}}}}`),
+			spec(`{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"1m"}}}}`), "spec.trafficPolicy.connectionPool.tcp.connectTimeout", 0, "a duration without a unit"},
 		{"WS925", spec(`{"trafficPolicy":{"loadBalancer":{"simple":"RANDOM","consistentHash":{}}}}`),
 			spec(`{"trafficPolicy":{"loadBalancer":{"simple":"RANDOM","consistentHash":null}}}`), "spec.trafficPolicy.loadBalancer.simple", 0, "two of one oneof"},
 		{"WS926", hcm(`{"statPrefix":"a","stat_prefix":"a"}`), hcm(`{"stat_prefix":"a"}`), "spec.stat_prefix", 0, "both spellings"},
@@ -143,7 +144,8 @@ func TestCodes(t *testing.T) {
 		tested = append(tested, row.code)
 	}
 	for _, info := range finding.Codes() {
-		if strings.HasPrefix(info.Code, "WS9") && !slices.Contains(tested, info.Code) {
+		// From WS960 on they are those of inventories and audits, which other packages read.
+		if strings.HasPrefix(info.Code, "WS9") && info.Code < "WS960" && !slices.Contains(tested, info.Code) {
 			t.Errorf("there is no row for %s", info.Code)
 		}
 	}

@@ -55,6 +55,9 @@ const (
 //
 // The type of an Any is looked up in [protoregistry.GlobalTypes]. The URL of udpa.type.v1.TypedStruct, which most
 // EnvoyFilters in use still carry, stands for xds.type.v3.TypedStruct: the two have the same fields.
+//
+// A duration is read as istiod reads it, by time.ParseDuration: "90s", "1m30s". The tree is the function's own from then
+// on: durations in it are written in seconds.
 func Decode(tree any, at string, dialect Dialect, into proto.Message) finding.List {
 	w := walker{dialect: dialect, path: path{root: at}}
 	w.decode(tree, into)
@@ -64,7 +67,7 @@ func Decode(tree any, at string, dialect Dialect, into proto.Message) finding.Li
 func (w *walker) decode(tree any, into proto.Message) {
 	proto.Reset(into)
 	before := len(w.findings)
-	w.message(tree, into.ProtoReflect().Descriptor())
+	tree = w.message(tree, into.ProtoReflect().Descriptor())
 	if len(w.findings) > before || w.unlisted > 0 {
 		return
 	}
@@ -169,10 +172,10 @@ func (w *walker) add(f finding.Finding) {
 func (w *walker) full() bool { return len(w.findings) == maxFindings }
 
 // message checks a value that stands for a message, in the form that protobuf's JSON mapping gives the message.
-func (w *walker) message(v any, md protoreflect.MessageDescriptor) {
+func (w *walker) message(v any, md protoreflect.MessageDescriptor) any {
 	if len(w.path.steps) > maxDepth {
 		w.tooDeep()
-		return
+		return v
 	}
 	switch md.FullName() {
 	case "google.protobuf.Any":
@@ -184,7 +187,7 @@ func (w *walker) message(v any, md protoreflect.MessageDescriptor) {
 	case "google.protobuf.Value":
 		w.value(v)
 	case "google.protobuf.Duration":
-		w.duration(v)
+		return w.duration(v)
 	case "google.protobuf.Timestamp":
 		w.text(v, &timestamppb.Timestamp{}, `write it as RFC 3339, for example "2006-01-02T15:04:05Z"`)
 	case "google.protobuf.FieldMask":
@@ -198,6 +201,7 @@ func (w *walker) message(v any, md protoreflect.MessageDescriptor) {
 			w.plain(v, md)
 		}
 	}
+	return v
 }
 
 // plain checks an object that stands for a message.
@@ -274,7 +278,7 @@ func (w *walker) field(name string, obj map[string]any, fd protoreflect.FieldDes
 		}
 		for i, v := range items {
 			w.path.push(item(i))
-			w.single(v, fd)
+			items[i] = w.single(v, fd)
 			w.path.pop()
 		}
 	case fd.IsMap():
@@ -285,11 +289,11 @@ func (w *walker) field(name string, obj map[string]any, fd protoreflect.FieldDes
 		for _, key := range sortedKeys(entries) {
 			w.path.push(entry(key))
 			w.mapKey(key, fd.MapKey())
-			w.single(entries[key], fd.MapValue())
+			entries[key] = w.single(entries[key], fd.MapValue())
 			w.path.pop()
 		}
 	default:
-		w.single(v, fd)
+		obj[name] = w.single(v, fd)
 	}
 }
 
@@ -309,13 +313,14 @@ func isNullable(fd protoreflect.FieldDescriptor) bool {
 	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Value"
 }
 
-// single checks one value of a field: the field's own, or an entry of its list or map.
-func (w *walker) single(v any, fd protoreflect.FieldDescriptor) {
+// single checks one value of a field: the field's own, or an entry of its list or map. It returns the value as
+// protojson reads it.
+func (w *walker) single(v any, fd protoreflect.FieldDescriptor) any {
 	if fd.Message() != nil {
-		w.message(v, fd.Message())
-		return
+		return w.message(v, fd.Message())
 	}
 	w.scalar(v, fd)
+	return v
 }
 
 // typed checks an Any: an object whose "@type" says which message its other fields are of.
@@ -350,7 +355,7 @@ func (w *walker) typed(v any) {
 		switch name {
 		case "@type":
 		case "value":
-			w.message(obj[name], md)
+			obj[name] = w.message(obj[name], md)
 		default:
 			w.unknown(name, "a google.protobuf.Any of "+string(md.FullName()),
 				func() []string { return []string{"@type", "value"} })
@@ -403,16 +408,21 @@ func (w *walker) value(v any) {
 	}
 }
 
-// duration checks a google.protobuf.Duration. In a CRD's field both protobuf's reading of the text must accept it
-// ("1m" is none), and that of CEL's duration() (300 years are too many).
-func (w *walker) duration(v any) {
-	const hint = `write it in seconds, for example "1.5s" or "3600s"`
-	if !w.text(v, &durationpb.Duration{}, hint) || w.dialect != CRD {
-		return
+// duration checks a google.protobuf.Duration, and returns it in seconds. Istiod reads it with golang/protobuf's jsonpb
+// and a CRD's rules with CEL, both by time.ParseDuration; Istio's own documentation writes "5m".
+func (w *walker) duration(v any) any {
+	const hint = `write it with its unit, for example "1.5s" or "1m30s"`
+	s, ok := v.(string)
+	if !ok {
+		w.wrongType(v, "a string", hint)
+		return v
 	}
-	if _, err := time.ParseDuration(v.(string)); err != nil {
+	d, err := time.ParseDuration(s)
+	if err != nil {
 		w.malformed(v, "google.protobuf.Duration", hint)
+		return v
 	}
+	return string(appendDuration(nil, durationpb.New(d)))
 }
 
 // text checks a string that protojson reads in a way of its own into m, and says whether it does.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -144,13 +143,13 @@ func TestDecode(t *testing.T) {
 		{"numbers: in a Struct as double", filter, CRD, `{"configPatches":[{"patch":{"value":{"a":1.5,"b":-0,"c":1e400,"d":18446744073709551615}}}]}`,
 			[]string{"WS923 spec.configPatches[0].patch.value.c: the number 1e400 is not"}},
 
-		{"durations: what CEL and protobuf take", rule, CRD, `{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"1.5s","idleTimeout":"0.000000001s","maxConnectionDuration":"-3s"}}}}`, nil},
-		{"durations: and no other", rule, CRD, `{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"1h","idleTimeout":5,"maxConnectionDuration":"10000000000s"},"http":{"idleTimeout":""}}}}`,
-			[]string{`WS924 spec.trafficPolicy.connectionPool.http.idleTimeout: the string "" is not a google.protobuf.Duration (write it in seconds, for example "1.5s" or "3600s")`,
-				`WS924 spec.trafficPolicy.connectionPool.tcp.connectTimeout: the string "1h" is not`,
-				`WS921 spec.trafficPolicy.connectionPool.tcp.idleTimeout: the number 5 is not a string (write it in seconds`,
+		{"durations: what time.ParseDuration takes", rule, CRD, `{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"1.5s","idleTimeout":"0.000000001s","maxConnectionDuration":"-3s"},"http":{"idleTimeout":"1h30m"}}}}`, nil},
+		{"durations: and no other", rule, CRD, `{"trafficPolicy":{"connectionPool":{"tcp":{"connectTimeout":"1 h","idleTimeout":5,"maxConnectionDuration":"10000000000s"},"http":{"idleTimeout":""}}}}`,
+			[]string{`WS924 spec.trafficPolicy.connectionPool.http.idleTimeout: the string "" is not a google.protobuf.Duration (write it with its unit, for example "1.5s" or "1m30s")`,
+				`WS924 spec.trafficPolicy.connectionPool.tcp.connectTimeout: the string "1 h" is not`,
+				`WS921 spec.trafficPolicy.connectionPool.tcp.idleTimeout: the number 5 is not a string (write it with its unit`,
 				`WS924 spec.trafficPolicy.connectionPool.tcp.maxConnectionDuration: the string "10000000000s" is not`}},
-		{"durations: of 317 years only in a value", hcm, ProtoJSON, `{"stream_idle_timeout":"10000000000s","request_timeout":"1m"}`, []string{`WS924 spec.request_timeout: the string "1m" is not`}},
+		{"durations: the same in a value", hcm, ProtoJSON, `{"stream_idle_timeout":"10000000000s","request_timeout":"1m"}`, []string{`WS924 spec.stream_idle_timeout: the string "10000000000s" is not`}},
 
 		{"oneofs: of three each later one", filter, CRD, `{"configPatches":[{"match":{"listener":{},"cluster":{},"routeConfiguration":{}}}]}`,
 			[]string{"WS925 spec.configPatches[0].match.listener: listener is set together with", "WS925 spec.configPatches[0].match.routeConfiguration: routeConfiguration is set together with"}},
@@ -278,13 +277,18 @@ func checkDecode(t *testing.T, data []byte, dialect Dialect, m proto.Message) (t
 	}
 	got, want := m.ProtoReflect().New().Interface(), m.ProtoReflect().New().Interface()
 	findings = Decode(tree, "spec", dialect, got)
+	if len(findings) == 0 {
+		data, _ = json.Marshal(tree) // with durations in seconds: protojson reads no others
+	}
 	err := protojson.UnmarshalOptions{Resolver: types}.Unmarshal(data, want)
 	switch {
 	case err != nil && len(findings) == 0:
 		t.Fatalf("protojson refuses %s: %v", data, err)
 	case err == nil && len(findings) == 0 && !proto.Equal(got, want):
 		t.Fatalf("%s is read as %v, want %v", data, got, want)
-	case err == nil && dialect == ProtoJSON && slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Code != "WS927" && f.Code != "WS929" && f.Code != "WS931" }):
+	case err == nil && dialect == ProtoJSON && slices.ContainsFunc(findings, func(f finding.Finding) bool {
+		return f.Code != "WS924" && f.Code != "WS927" && f.Code != "WS929" && f.Code != "WS931"
+	}):
 		t.Fatalf("protojson takes %s, and the findings are %v", data, findings)
 	}
 	for _, f := range findings {
@@ -294,10 +298,6 @@ func checkDecode(t *testing.T, data []byte, dialect Dialect, m proto.Message) (t
 		if !strings.HasPrefix(f.Path, "spec") || f.Message == "" {
 			t.Fatalf("a finding of %s has no path or message: %+v", data, f)
 		}
-	}
-	again, _ := readJSON(data)
-	if !reflect.DeepEqual(tree, again) {
-		t.Fatalf("Decode changed the tree of %s", data)
 	}
 	return len(findings) == 0
 }

@@ -72,6 +72,11 @@ func notText(data []byte, i int, what string) finding.List {
 }
 
 func readYAML(data []byte) (any, finding.List) {
+	if line := directive(data); line > 0 {
+		f := finding.New("WS910", "", "the manifest begins with a YAML directive", "remove the line that begins with \"%\": kubectl takes none")
+		f.Line = line
+		return nil, finding.List{f}
+	}
 	decoder := goyaml.NewDecoder(bytes.NewReader(data))
 	decoder.SetStrict(true)
 	var tree any
@@ -94,6 +99,22 @@ func readYAML(data []byte) (any, finding.List) {
 	var w walker
 	tree = w.yamlTree(tree)
 	return tree, w.list()
+}
+
+// directive returns the line, counted from 1, of a directive such as "%YAML 1.1" before the first document, and 0 where
+// there is none. Kubectl cuts the text at "---" lines and takes what stands before one for a document.
+func directive(data []byte) int {
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		switch line = bytes.TrimSpace(line); {
+		case len(line) > 0 && line[0] == '%':
+			return n
+		case len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")):
+			return 0
+		}
+	}
+	return 0
 }
 
 // malformed turns an error of the YAML parser, whose text begins with the line, into findings.

@@ -56,7 +56,7 @@ func (o Object) encodable() error {
 	return nil
 }
 
-// An encoder writes YAML. After the first error it writes nothing that anybody reads.
+// An encoder writes YAML. After the first error it goes into no further value.
 type encoder struct {
 	dst  []byte
 	err  error
@@ -277,6 +277,8 @@ func (e *encoder) validKey(at place) bool {
 // message writes a message in the form that protobuf's JSON mapping gives it.
 func (e *encoder) message(at place, m protoreflect.Message, f *form) {
 	switch {
+	case e.err != nil:
+		return
 	case !m.IsValid():
 		e.fail(at, errors.New("there is a nil entry"))
 		return
@@ -529,6 +531,8 @@ func (e *encoder) listValue(at place, l *structpb.ListValue) {
 func (e *encoder) value(at place, v *structpb.Value) {
 	if len(e.path.steps) > maxDepth {
 		e.fail(at, errTooDeep)
+	}
+	if e.err != nil { // a value that holds itself twice would go on for ages
 		return
 	}
 	switch v := v.GetKind().(type) {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -142,16 +143,12 @@ func withStrings(a, b string) []Object {
 func TestAppendYAMLStrings(t *testing.T) {
 	strs := append([]string{strings.Repeat("0123456789", 1000), strings.Repeat("long words ", 100), strings.Repeat("line\n", 100)}, hostile...)
 	compared := 0
-	for i, a := range strs {
-		b := strs[(i*7+1)%len(strs)]
-		t.Run(cut(a), func(t *testing.T) {
+	for _, a := range strs {
+		t.Run(strconv.Quote(a[:min(len(a), 40)]), func(t *testing.T) {
 			for _, o := range append(withStrings(a, "b"), withStrings("a", a)...) {
 				if checkYAML(t, o) {
 					compared++
 				}
-			}
-			for _, o := range withStrings(a, b) {
-				checkYAML(t, o)
 			}
 		})
 	}
@@ -161,8 +158,8 @@ func TestAppendYAMLStrings(t *testing.T) {
 }
 
 func FuzzAppendYAML(f *testing.F) {
-	for i, s := range hostile {
-		f.Add(uint64(i), s, hostile[(i*7+1)%len(hostile)])
+	for i := 0; i < len(hostile); i += 8 {
+		f.Add(uint64(i), hostile[i], hostile[(i*7+1)%len(hostile)])
 	}
 	f.Add(uint64(0), "\xff", "a\xc3")
 	f.Fuzz(func(t *testing.T, seed uint64, a, b string) {
@@ -236,7 +233,7 @@ func TestAppendYAMLRefuses(t *testing.T) {
 		deep = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"a": deep}})
 	}
 	loop := &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	loop.Fields["a"] = structpb.NewStructValue(loop)
+	loop.Fields["a"], loop.Fields["b"] = structpb.NewStructValue(loop), structpb.NewStructValue(loop)
 	patch := func(v *structpb.Value) proto.Message {
 		return &networking.EnvoyFilter{ConfigPatches: []*networking.EnvoyFilter_EnvoyConfigObjectPatch{{Patch: &networking.EnvoyFilter_Patch{
 			Value: &structpb.Struct{Fields: map[string]*structpb.Value{"a": v}}}}}}
