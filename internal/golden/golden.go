@@ -17,7 +17,8 @@ import (
 // Latest is the name of the file for the newest release, and for every release without a file of its own.
 const Latest = "latest"
 
-// A test package that has an -update flag of its own keeps it: both mean the same.
+// Flags must be there before the test's main function parses them. A package imported earlier may have -update already;
+// a test package that defines its own after this one is told so by package flag.
 func init() {
 	if flag.Lookup("update") == nil {
 		flag.Bool("update", false, "write golden files instead of comparing with them; refused where CI is set")

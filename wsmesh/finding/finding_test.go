@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package finding
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCodesTable(t *testing.T) {
+	list := Codes()
+	if len(list) == 0 {
+		t.Fatal("there are no codes")
+	}
+	form := regexp.MustCompile(`^WS[1-59][0-9]{2}$`)
+	for i, info := range list {
+		if !form.MatchString(info.Code) {
+			t.Errorf("%q is no code of the classes 1 to 5 and 9", info.Code)
+		}
+		if i > 0 && list[i-1].Code >= info.Code {
+			t.Errorf("%s stands after %s: the table is in ascending order, and each code is there once", info.Code, list[i-1].Code)
+		}
+		if info.Severity < Info || info.Severity > Error {
+			t.Errorf("%s has the severity %v", info.Code, info.Severity)
+		}
+		if !strings.HasSuffix(info.Meaning, ".") || strings.TrimSpace(info.Meaning) != info.Meaning {
+			t.Errorf("the meaning of %s is no sentence: %q", info.Code, info.Meaning)
+		}
+		if strings.TrimSpace(info.Source) == "" || strings.TrimSpace(info.Source) != info.Source {
+			t.Errorf("%s has the source %q", info.Code, info.Source)
+		}
+	}
+}
+
+func TestCodesIsACopy(t *testing.T) {
+	list := Codes()
+	list[0].Meaning = "changed"
+	if Codes()[0].Meaning == "changed" {
+		t.Error("a change of the list changed the table")
+	}
+}
+
+func TestNew(t *testing.T) {
+	for _, info := range Codes() {
+		want := Finding{Code: info.Code, Severity: info.Severity, Path: "spec.host", Message: "m", Hint: "h", Source: info.Source}
+		if diff := cmp.Diff(want, New(info.Code, "spec.host", "m", "h")); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+	want := Finding{Code: "WS000", Severity: Error, Message: "m"}
+	if diff := cmp.Diff(want, New("WS000", "", "m", "")); diff != "" {
+		t.Errorf("a code that is in no table is an error without a source (-want +got):\n%s", diff)
+	}
+}
+
+func TestSeverity(t *testing.T) {
+	for severity, want := range map[Severity]string{Info: "info", Warning: "warning", Error: "error", 3: "severity(3)", -1: "severity(-1)"} {
+		if severity.String() != want {
+			t.Errorf("%d is %q, want %q", int(severity), severity, want)
+		}
+	}
+	if !(Info < Warning && Warning < Error) {
+		t.Error("the severities are not in order")
+	}
+}
+
+func TestString(t *testing.T) {
+	full := Finding{Code: "WS101", Severity: Error, Object: "DestinationRule default/a", Path: "spec.host", Message: "no", Hint: "yes", Source: "x", File: "a.yaml", Line: 7}
+	for _, test := range []struct {
+		reason string
+		change func(*Finding)
+		want   string
+	}{
+		{"all parts", func(*Finding) {}, "a.yaml:7: error WS101 DestinationRule default/a spec.host: no (yes)"},
+		{"no line", func(f *Finding) { f.Line = 0 }, "a.yaml: error WS101 DestinationRule default/a spec.host: no (yes)"},
+		{"no file: a line alone says nothing", func(f *Finding) { f.File = "" }, "error WS101 DestinationRule default/a spec.host: no (yes)"},
+		{"no object", func(f *Finding) { f.File, f.Object = "", "" }, "error WS101 spec.host: no (yes)"},
+		{"no path and no hint", func(f *Finding) { f.File, f.Path, f.Hint = "", "", "" }, "error WS101 DestinationRule default/a: no"},
+		{"nothing", func(f *Finding) { *f = Finding{} }, "info: "},
+		{"line breaks", func(f *Finding) { f.File, f.Object, f.Path, f.Message, f.Hint = "", "a\nb", "c\rd", "e\r\nf", "g\n\nh" }, "error WS101 a b c d: e f (g  h)"},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			f := full
+			test.change(&f)
+			if got := f.String(); got != test.want {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestJSON(t *testing.T) {
+	got, err := json.Marshal(List{{Code: "WS101", Severity: Warning, Path: "spec.host", Message: "no"}})
+	if want := `[{"code":"WS101","severity":"warning","path":"spec.host","message":"no"}]`; err != nil || string(got) != want {
+		t.Errorf("the JSON is %s (%v), want %s", got, err, want)
+	}
+}
+
+var mixed = List{
+	{Code: "WS101", Severity: Error, Message: "first"},
+	{Code: "WS102", Severity: Warning, Message: "second"},
+	{Code: "WS103", Severity: Info, Message: "third"},
+	{Code: "WS104", Severity: Error, Message: "fourth", Object: "EnvoyFilter a"},
+}
+
+func TestErr(t *testing.T) {
+	for _, list := range []List{nil, {}, mixed[1:3]} {
+		if err := list.Err(); err != nil {
+			t.Errorf("%v has the error %v", list, err)
+		}
+	}
+	err := mixed.Err()
+	if want := "error WS101: first\nerror WS104 EnvoyFilter a: fourth"; err == nil || err.Error() != want {
+		t.Fatalf("the error is %v, want %s", err, want)
+	}
+	var list List
+	if !errors.As(fmt.Errorf("wrapped: %w", err), &list) || len(list) != len(mixed) {
+		t.Errorf("errors.As gives %v, want the whole list", list)
+	}
+}
+
+func TestFilters(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		got, want List
+	}{
+		{"errors", mixed.Errors(), List{mixed[0], mixed[3]}},
+		{"warnings", mixed.Warnings(), List{mixed[1]}},
+		{"no errors", mixed[1:3].Errors(), nil},
+		{"of nothing", List(nil).Warnings(), nil},
+		{"an object for those without", mixed[2:].WithObject("b"), List{{Code: "WS103", Severity: Info, Message: "third", Object: "b"}, mixed[3]}},
+		{"an object for nothing", List{}.WithObject("b"), nil},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", test.name, diff)
+		}
+	}
+	before := slices.Clone(mixed)
+	mixed.Errors()[0].Message = "changed"
+	mixed.WithObject("changed")
+	if diff := cmp.Diff(before, mixed); diff != "" {
+		t.Errorf("the list was changed:\n%s", diff)
+	}
+}
