@@ -4,8 +4,6 @@ package envoyfilter
 
 import "testing"
 
-var sink any
-
 func seedBuilder() Builder {
 	return Builder{
 		Name:      "websockets-server",
@@ -18,11 +16,9 @@ func seedBuilder() Builder {
 func BenchmarkBuild(b *testing.B) {
 	b.ReportAllocs()
 	for range b.N {
-		f, err := seedBuilder().Build()
-		if err != nil {
+		if _, err := seedBuilder().Build(); err != nil {
 			b.Fatal(err)
 		}
-		sink = f
 	}
 }
 
@@ -33,6 +29,40 @@ func BenchmarkValidate(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for range b.N {
-		sink = f.Validate()
+		if list := f.Validate(); list != nil {
+			b.Fatal(list)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	f, err := seedBuilder().Build()
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, err := f.YAML()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for range b.N {
+		if _, err := Parse(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestBuildCost holds Build to the allocations that the time of a whole fleet depends on. They are counted with
+// those of the builder itself.
+func TestBuildCost(t *testing.T) {
+	const most = 30
+	got := testing.AllocsPerRun(100, func() {
+		if _, err := seedBuilder().Build(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > most {
+		t.Errorf("Build takes %v allocations, at most %d", got, most)
 	}
 }

@@ -56,7 +56,7 @@ func (c Context) String() string {
 // Istiod reads these since release 1.27, and only for Kubernetes gateways and waypoints.
 type TargetRef struct {
 	Group string // "gateway.networking.k8s.io", "networking.istio.io", or "" for the core group
-	Kind  string // Gateway, GatewayClass, Service or ServiceEntry
+	Kind  string // Gateway, or GatewayClass for all waypoints
 	Name  string
 }
 
@@ -72,7 +72,7 @@ type Builder struct {
 	Workload map[string]string
 	// AllWorkloads says that the filter is meant for every workload of the namespace.
 	AllWorkloads bool
-	// TargetRefs are the gateways, or the services behind waypoints, whose proxies are patched.
+	// TargetRefs are the gateways and waypoints whose proxies are patched.
 	TargetRefs []TargetRef
 
 	// Priority orders the filters of one proxy, lower first; istiod reads it since release 1.11.
@@ -86,13 +86,15 @@ type Builder struct {
 //
 // The filter shares nothing with the builder: maps, slices and messages are copied.
 func (b Builder) Build() (*Filter, error) {
-	f := &Filter{
-		Name:        b.Name,
-		Namespace:   b.Namespace,
-		Labels:      maps.Clone(b.Labels),
-		Annotations: maps.Clone(b.Annotations),
-	}
-	f.Spec = &networking.EnvoyFilter{Priority: b.Priority}
+	// The filter and its spec in one piece of memory, like the parts of a patch.
+	both := &struct {
+		filter Filter
+		spec   networking.EnvoyFilter
+	}{}
+	f := &both.filter
+	f.Name, f.Namespace, f.Spec = b.Name, b.Namespace, &both.spec
+	f.Labels, f.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
+	f.Spec.Priority = b.Priority
 	r := report{list: f.object().Validate()}
 	b.fill(f.Spec, &r)
 	if r.list.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -220,7 +221,7 @@ func describeBuilder(b Builder) string {
 func TestBuildAgreesWithValidate(t *testing.T) {
 	r := newRandom(4)
 	built := 0
-	for range 6000 {
+	for range 3000 {
 		b := randomBuilder(r)
 		f, err := b.Build()
 		if err != nil {
@@ -255,4 +256,30 @@ func TestContext(t *testing.T) {
 			t.Errorf("%d is %s, want %s", int(c), got, want)
 		}
 	}
+}
+
+// TestConcurrentUse checks under the race detector that one builder and one filter can be used by many at once.
+func TestConcurrentUse(t *testing.T) {
+	b := seedBuilder()
+	f, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for range 20 {
+				built, err := b.Build()
+				if err != nil || !proto.Equal(built.Spec, f.Spec) {
+					t.Errorf("built %v, %v", built, err)
+				}
+				if list := f.Validate(); list != nil {
+					t.Error(list)
+				}
+			}
+		}()
+	}
+	wg.Wait()
 }

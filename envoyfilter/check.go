@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,19 @@ const (
 	// holder: a part in whose typed_config is a message that is merged in turn: a filter, or a transport socket
 	// (util.MergeAnyWithAny).
 	holder
+	// unused: the value of a REMOVE. Istiod reads it, and refuses it where it cannot, and has no use for it.
+	unused
 )
+
+func (as role) isMerged() bool { return as == part || as == holder }
+
+// entry is the role of the entries of a list or map in a message with this role.
+func (as role) entry() role {
+	if as == unused {
+		return unused
+	}
+	return whole
+}
 
 // value checks the value of a patch: what istiod's operation makes of it, and Envoy's own rules. Paths are relative to the
 // patch.
@@ -56,6 +69,8 @@ func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t 
 		c.mergedType(name, t.bare.Descriptor().FullName())
 		c.merged(t.bare, tree.Fields["typed_config"].GetStructValue())
 		r.field(mark, "typed_config")
+	case c.op == remove:
+		c.message(t.object, tree, unused, true)
 	case !isMerge(c.op):
 		c.message(t.object, tree, whole, false)
 	case kindOf(config.ApplyTo).typedConfig:
@@ -124,12 +139,11 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 		selected = managerFilter
 	}
 	want, ok := filterTypes[selected]
-	if !ok && payload == httpConnectionManager && selected != "" {
-		want, ok = "another type", true
-	}
-	if ok && payload != want {
-		c.add(finding.New("WS262", "", fmt.Sprintf("a %s is merged into %s, which is %s: istiod panics and drops all listener patches of the proxy", payload, selected, want),
-			`give the filter's own message, and no TypedStruct, as "@type"`))
+	// No other of Envoy's filters has an HttpConnectionManager. A filter under a name of the user's own may.
+	other := !ok && payload == httpConnectionManager && strings.HasPrefix(selected, "envoy.filters.")
+	if ok && payload != want || other {
+		c.add(finding.New("WS262", "", fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
+			`give the filter's own type, and no TypedStruct, as "@type"`))
 	}
 }
 
@@ -137,7 +151,7 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
 	_, hasType := tree.GetFields()["@type"]
 	if len(tree.GetFields()) == 0 || hasType && len(tree.Fields) == 1 {
-		c.zero("", "the MERGE sets nothing")
+		c.zero("the MERGE sets nothing")
 	}
 	c.message(m, tree, part, false)
 }
@@ -146,13 +160,13 @@ func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
 // hold for m and what is in it.
 func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role, clean bool) {
 	md := m.Descriptor()
-	if as != whole && md.FullName() == httpConnectionManager {
+	if as.isMerged() && md.FullName() == httpConnectionManager {
 		c.manager(m, tree)
 	}
 	if !clean {
 		clean = c.constraints(m, tree, as)
 	}
-	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) {
+	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) && as != unused {
 		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
 			c.add(finding.New("WS265", "", "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`))
 		}
@@ -163,41 +177,61 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role,
 			continue // "@type"
 		}
 		mark := c.mark()
+		set := true
 		switch {
 		case fd.IsList():
+			list := m.Get(fd).List()
 			for i, text := range text.GetListValue().GetValues() {
 				mark := c.mark()
-				c.single(fd, m.Get(fd).List().Get(i), text, whole, clean)
+				c.single(fd, list.Get(i), text, as.entry(), clean)
 				c.item(mark, i)
 			}
+			set = list.Len() > 0
 		case fd.IsMap():
-			m.Get(fd).Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+			entries := m.Get(fd).Map()
+			entries.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 				mark := c.mark()
-				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], whole, clean)
+				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], as.entry(), clean)
 				c.entry(mark, k.String())
 				return true
 			})
+			set = entries.Len() > 0
+		case fd.Message() != nil:
+			child := m.Get(fd).Message()
+			if set = child.IsValid(); set {
+				c.child(child, text, roleOf(md, fd, as), clean)
+			}
 		default:
-			c.single(fd, m.Get(fd), text, roleOf(md, fd, as), clean)
+			if fd.Enum() != nil {
+				c.enum(fd, m.Get(fd))
+			} else {
+				c.scalar(fd, text)
+			}
+			set = !as.isMerged() || m.Has(fd)
 		}
-		if as != whole && !m.Has(fd) {
-			c.zero("", fmt.Sprintf("a MERGE cannot set %s to %s", name, literal(text)))
+		if !set && as.isMerged() {
+			c.zero(fmt.Sprintf("a MERGE cannot set %s to %s", name, literal(text)))
 		}
 		c.field(mark, name)
 	}
 }
 
-// single checks one value of a field, which is written as text: the field's own, or an entry of its list or map.
+// single checks an entry of a list or map, which is written as text.
 func (c checker) single(fd protoreflect.FieldDescriptor, v protoreflect.Value, text *structpb.Value, as role, clean bool) {
 	switch {
 	case fd.Enum() != nil:
-		if fd.Enum().Values().ByNumber(v.Enum()) == nil {
-			c.unknownEnum("", int32(v.Enum()), fd.Enum())
-		}
-	case fd.Message() == nil:
-		c.scalar(fd, text)
-	case v.Message().IsValid(): // else it is written as null
+		c.enum(fd, v)
+	case fd.Message() != nil:
 		c.child(v.Message(), text, as, clean)
+	default:
+		c.scalar(fd, text)
+	}
+}
+
+// enum reports a number that Envoy's API gives no name.
+func (c checker) enum(fd protoreflect.FieldDescriptor, v protoreflect.Value) {
+	if fd.Enum().Values().ByNumber(v.Enum()) == nil {
+		c.unknownEnum("", int32(v.Enum()), fd.Enum())
 	}
 }
 
@@ -220,8 +254,8 @@ func spelling(tree *structpb.Struct, fd protoreflect.FieldDescriptor) string {
 // roleOf returns what becomes of the message in a field of a message with the role as.
 func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, as role) role {
 	switch {
-	case as == whole || fd.Message() == nil:
-		return whole
+	case !as.isMerged():
+		return as
 	case fd.Message().FullName() == "google.protobuf.Any":
 		if as == holder && fd.Name() == "typed_config" {
 			return part
@@ -267,6 +301,7 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 		c.add(finding.New("WS268", entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
 			"remove it"))
 	}
+	clean := as == unused
 	switch {
 	case isWrapped(m):
 		text, ok := tree.GetFields()["value"]
@@ -275,12 +310,12 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 			return
 		}
 		mark := c.mark()
-		c.child(m, text, as, false)
+		c.child(m, text, as, clean)
 		c.field(mark, "value")
 	case as == part: // the typed_config of a filter that is merged
 		c.merged(m, tree)
 	default:
-		c.message(m, tree, as, false)
+		c.message(m, tree, as, clean)
 	}
 }
 
@@ -322,8 +357,8 @@ var withdrawn = map[protoreflect.FullName]bool{
 	"envoy.config.listener.v3.ValidationListenerManager": true,
 }
 
-func (c checker) zero(path, message string) {
-	c.add(finding.New("WS266", path, message+": to protobuf a field that is false, zero or empty is not there",
+func (c checker) zero(message string) {
+	c.add(finding.New("WS266", "", message+": to protobuf a field that is false, zero or empty is not there",
 		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one"))
 }
 
@@ -346,22 +381,27 @@ func literal(v *structpb.Value) string {
 
 // manager checks what is merged into an HttpConnectionManager.
 func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
+	all := m.Descriptor().Fields()
 	for name, text := range tree.GetFields() {
-		fd := fieldByName(m.Descriptor().Fields(), name)
-		if fd == nil || !m.Has(fd) {
-			continue
+		fd := fieldByName(all, name)
+		if fd == nil {
+			continue // "@type"
 		}
-		switch fd.Name() {
-		case "upgrade_configs":
-			c.add(finding.New("WS261", step(name), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
+		mark := c.mark()
+		entries, fields := len(text.GetListValue().GetValues()), len(text.GetStructValue().GetFields())
+		switch {
+		case fd.Name() == "upgrade_configs" && entries > 0:
+			c.add(finding.New("WS261", "", "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
 				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager"))
-		case "http_filters":
-			c.afterLast(step(name), "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
-		case "common_http_protocol_options", "http_protocol_options", "http2_protocol_options":
-			// To Envoy these options without any set are the same as none.
-			if len(text.GetStructValue().GetFields()) == 0 {
-				c.zero(step(name), "the MERGE sets nothing in "+name)
-			}
+		case fd.Name() == "http_filters" && entries > 0:
+			c.afterLast("", "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
+		case slices.Contains(protocolOptions, fd.Name()) && fields == 0 && m.Has(fd):
+			c.zero("the MERGE sets nothing in " + string(fd.Name()))
 		}
+		c.field(mark, name)
 	}
 }
+
+// protocolOptions are the fields of an HttpConnectionManager that to Envoy are the same without any option set as
+// left out.
+var protocolOptions = []protoreflect.Name{"common_http_protocol_options", "http_protocol_options", "http2_protocol_options"}

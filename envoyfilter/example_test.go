@@ -37,7 +37,30 @@ func Example() {
 	}
 	os.Stdout.Write(text)
 	// Output:
-	// ZZZ
+	// apiVersion: networking.istio.io/v1alpha3
+	// kind: EnvoyFilter
+	// metadata:
+	//   name: websockets-server
+	//   namespace: default
+	// spec:
+	//   configPatches:
+	//   - applyTo: NETWORK_FILTER
+	//     match:
+	//       context: SIDECAR_INBOUND
+	//       listener:
+	//         filterChain:
+	//           filter:
+	//             name: envoy.filters.network.http_connection_manager
+	//     patch:
+	//       operation: MERGE
+	//       value:
+	//         typed_config:
+	//           '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+	//           http2_protocol_options:
+	//             allow_connect: true
+	//   workloadSelector:
+	//     labels:
+	//       app: websockets-server
 }
 
 // What is wrong comes back all at once, each with the path of its field.
@@ -58,6 +81,11 @@ func ExampleBuilder_Build() {
 			fmt.Println("  " + f.Message)
 		}
 	}
+	// Output:
+	// WS205 spec.workloadSelector.labels["app"]
+	//   the value "*" of the label "app" must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit
+	// WS261 spec.configPatches[0].patch.value.typed_config.upgrade_configs
+	//   the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice
 }
 
 func ExampleAllowConnect() {
@@ -89,6 +117,31 @@ func ExampleMergeHTTPConnectionManager() {
 		log.Fatal(err)
 	}
 	os.Stdout.Write(text)
+	// Output:
+	// apiVersion: networking.istio.io/v1alpha3
+	// kind: EnvoyFilter
+	// metadata:
+	//   name: server-http2
+	// spec:
+	//   configPatches:
+	//   - applyTo: NETWORK_FILTER
+	//     match:
+	//       context: SIDECAR_INBOUND
+	//       listener:
+	//         filterChain:
+	//           filter:
+	//             name: envoy.filters.network.http_connection_manager
+	//     patch:
+	//       operation: MERGE
+	//       value:
+	//         typed_config:
+	//           '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+	//           delayed_close_timeout: 0s
+	//           http2_protocol_options:
+	//             allow_connect: true
+	//   workloadSelector:
+	//     labels:
+	//       app: websockets-server
 }
 
 // A filter to insert is given whole: its name, and its own configuration in typed_config.
@@ -121,6 +174,37 @@ func ExamplePatch() {
 		log.Fatal(err)
 	}
 	os.Stdout.Write(text)
+	// Output:
+	// apiVersion: networking.istio.io/v1alpha3
+	// kind: EnvoyFilter
+	// metadata:
+	//   name: lua
+	// spec:
+	//   configPatches:
+	//   - applyTo: HTTP_FILTER
+	//     match:
+	//       context: SIDECAR_INBOUND
+	//       listener:
+	//         filterChain:
+	//           filter:
+	//             name: envoy.filters.network.http_connection_manager
+	//             subFilter:
+	//               name: envoy.filters.http.router
+	//         portNumber: 80
+	//       proxy:
+	//         proxyVersion: ^1\.(2[0-9]|3[0-9])\.
+	//     patch:
+	//       operation: INSERT_BEFORE
+	//       value:
+	//         name: lua
+	//         typed_config:
+	//           '@type': type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+	//           default_source_code:
+	//             inline_string: function envoy_on_request(handle) end
+	//   priority: 10
+	//   workloadSelector:
+	//     labels:
+	//       app: websockets-server
 }
 
 func ExampleContext_String() {
@@ -160,6 +244,8 @@ spec:
 func ExampleParse() {
 	_, err := envoyfilter.Parse([]byte(typo))
 	fmt.Println(err)
+	// Output:
+	// error WS920 EnvoyFilter default/websockets-server spec.configPatches[0].patch.value.typed_config.http2_protocol_options.allow_conect: the field "allow_conect" is not known in envoy.config.core.v3.Http2ProtocolOptions (did you mean allow_connect?)
 }
 
 const everywhere = `
@@ -174,7 +260,7 @@ spec:
     match:
       context: GATEWAY
       proxy:
-        proxyVersion: 1.2
+        proxyVersion: 1\.2
     patch:
       operation: MERGE
       value:
@@ -192,6 +278,10 @@ func ExampleFilter_Validate() {
 	for _, f := range filter.Validate() {
 		fmt.Println(f.Severity, f.Code, f.Path)
 	}
+	// Output:
+	// warning WS210 spec.workloadSelector
+	// warning WS228 spec.configPatches[0].match.proxy.proxyVersion
+	// error WS242 spec.configPatches[0].patch.operation
 }
 
 func ExampleFilter_Value() {
@@ -230,6 +320,28 @@ func ExampleFilter_YAML() {
 		log.Fatal(err)
 	}
 	os.Stdout.Write(text)
+	// Output:
+	// apiVersion: networking.istio.io/v1alpha3
+	// kind: EnvoyFilter
+	// metadata:
+	//   name: gateway
+	//   namespace: istio-ingress
+	// spec:
+	//   configPatches:
+	//   - applyTo: NETWORK_FILTER
+	//     match:
+	//       context: GATEWAY
+	//       listener:
+	//         filterChain:
+	//           filter:
+	//             name: envoy.filters.network.http_connection_manager
+	//     patch:
+	//       operation: MERGE
+	//       value:
+	//         typed_config:
+	//           '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+	//           http2_protocol_options:
+	//             allow_connect: true
 }
 
 func ExampleFilter_MarshalJSON() {
@@ -246,6 +358,8 @@ func ExampleFilter_MarshalJSON() {
 		log.Fatal(err)
 	}
 	fmt.Println(string(text))
+	// Output:
+	// {"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"gateway"},"spec":{"configPatches":[{"applyTo":"NETWORK_FILTER","match":{"context":"GATEWAY","listener":{"filterChain":{"filter":{"name":"envoy.filters.network.http_connection_manager"}}}},"patch":{"operation":"MERGE","value":{"typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager","http2_protocol_options":{"allow_connect":true}}}}}]}}
 }
 
 func ExampleFilter_String() {

@@ -13,6 +13,10 @@ import (
 	"github.com/wsmesh/wsmesh/internal/manifest"
 )
 
+// The messages that patch.value may carry are linked by types.gen.go. It costs 3 ms when a program starts.
+//
+//go:generate go run gentypes.go
+
 // apiVersion is the only version of EnvoyFilter that any release serves.
 const apiVersion = "networking.istio.io/v1alpha3"
 
@@ -85,7 +89,7 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 		return nil, nil
 	}
 	r := report{}
-	w := writer{report: &r}
+	w := r.writer(false)
 	w.structure(value, valueDepth)
 	r.below(0, ".patch.value")
 	var m proto.Message

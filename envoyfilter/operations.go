@@ -75,7 +75,7 @@ func inserts(others map[networking.EnvoyFilter_Patch_Operation]outcome) map[netw
 
 const (
 	replacesFilters = "istiod replaces filters and virtual hosts only"
-	listsInAny      = "istiod merges a filter's configuration with MERGE only: MERGE_AND_REPLACE_LIST never reaches it"
+	listsInAny      = "istiod merges the configuration of a filter with MERGE only"
 )
 
 // kinds is the table, by applyTo.
@@ -270,10 +270,14 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 	name, field := selection(config)
 	isFilter := k.typedConfig
 	switch {
-	case isFilter && name == "" && op == merge && applyTo != networking.EnvoyFilter_LISTENER_FILTER:
-		// Istiod merges the value into every filter then, and protobuf's merge panics at the first of another type.
-		r.add(finding.New("WS242", path, fmt.Sprintf("a MERGE on %s without the name of the filter panics in istiod, which drops all listener patches of the proxy", applyTo),
-			"give "+field))
+	case isFilter && op == merge && (name == "") != (applyTo == networking.EnvoyFilter_LISTENER_FILTER):
+		// Istiod merges the value into every filter then, and protobuf's merge panics at the first of another type. Of
+		// listener filters it does so where a name is given: it asks for the name, and does not look at it.
+		what, hint := "without the name of the filter", "give "+field
+		if applyTo == networking.EnvoyFilter_LISTENER_FILTER {
+			what, hint = "is for every listener filter, whatever the match, and", "use REPLACE"
+		}
+		r.add(finding.New("WS242", path, fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint))
 	case isFilter && name == "" && (op == merge || op == remove || op == replace):
 		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
 	case !isFilter && op == remove && config.Match.GetObjectTypes() == nil:

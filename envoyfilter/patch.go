@@ -31,7 +31,7 @@ type Patch struct {
 	// Context is the side of the proxy; the zero value is [SidecarInbound].
 	Context Context
 	// ProxyVersion is an RE2 pattern that istiod searches for in the release of the proxy; "" takes every proxy.
-	// The search is not anchored: "1.2" is found in "1.12.0". version.ProxyVersionPattern makes a right one.
+	// The search is not anchored: "1.12" is found in "1.1.12". version.ProxyVersionPattern makes a right one.
 	ProxyVersion string
 	// Port is the port of the listener, up to 65535; 0 takes every port. On the inbound side it is the port of the
 	// container and not of the Service: istiod compares it with the destination port of the filter chain
@@ -69,9 +69,13 @@ func MergeHTTPConnectionManager(ctx Context, value *hcmv3.HttpConnectionManager)
 // CONNECT of RFC 8441. No release of Istio sets this by itself (istio/istio#27078, #33534). A MERGE cannot take it
 // back: delete the EnvoyFilter to turn it off again.
 func AllowConnect(ctx Context) Patch {
-	return MergeHTTPConnectionManager(ctx, &hcmv3.HttpConnectionManager{
-		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
-	})
+	value := &struct {
+		manager hcmv3.HttpConnectionManager
+		options corev3.Http2ProtocolOptions
+	}{}
+	value.options.AllowConnect = true
+	value.manager.Http2ProtocolOptions = &value.options
+	return MergeHTTPConnectionManager(ctx, &value.manager)
 }
 
 // parts are the messages of a patch in one piece of memory: a plan builds two patches for each of its services.
@@ -79,7 +83,6 @@ type parts struct {
 	config      networking.EnvoyFilter_EnvoyConfigObjectPatch
 	patch       networking.EnvoyFilter_Patch
 	match       networking.EnvoyFilter_EnvoyConfigObjectMatch
-	proxy       networking.EnvoyFilter_ProxyMatch
 	objectTypes networking.EnvoyFilter_EnvoyConfigObjectMatch_Listener
 	listener    networking.EnvoyFilter_ListenerMatch
 	chain       networking.EnvoyFilter_ListenerMatch_FilterChainMatch
@@ -119,7 +122,7 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 			context = p.Match.Context
 		}
 		mark := r.mark()
-		w := writer{report: r, json: true}
+		w := r.writer(true)
 		w.message(p.Match.ProtoReflect(), specDepth)
 		r.below(mark, ".match")
 		match := proto.CloneOf(p.Match)
@@ -129,8 +132,7 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 
 	all.match.Context = context
 	if p.ProxyVersion != "" {
-		all.proxy.ProxyVersion = p.ProxyVersion
-		all.match.Proxy = &all.proxy
+		all.match.Proxy = &networking.EnvoyFilter_ProxyMatch{ProxyVersion: p.ProxyVersion}
 	}
 	if p.Port == 0 && p.Filter == "" && p.SubFilter == "" {
 		return &all.match
@@ -171,7 +173,7 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	name := m.Descriptor().FullName()
 	mt, err := protoregistry.GlobalTypes.FindMessageByName(name)
 	mark := r.mark()
-	w := writer{report: r}
+	w := r.writer(false)
 	t := typed{object: m}
 	switch {
 	case err != nil || mt != m.Type():
@@ -181,8 +183,8 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	case name == k.object:
 		written = w.object(m, "", valueDepth)
 	case !k.typedConfig || isObjectType(name):
-		r.wrongType(p, k, fmt.Sprintf("a %s cannot be applied to %s", name, p.ApplyTo))
-	case !isMerge(p.Operation):
+		r.wrongType(p, k, fmt.Sprintf("the type %s cannot be applied to %s", name, p.ApplyTo))
+	case isOperation(p.Operation) && !isMerge(p.Operation):
 		r.wrongType(p, k, fmt.Sprintf("a bare %s has no name, and %s needs a filter with one", name, p.Operation))
 	default:
 		t = typed{bare: m}
@@ -197,7 +199,7 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 }
 
 func (r *report) wrongType(p Patch, k *kind, message string) {
-	hint := "give a " + string(k.object)
+	hint := "give an " + string(k.object)
 	switch {
 	case p.Operation == remove:
 		hint = "leave Value out"

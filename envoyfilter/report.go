@@ -23,7 +23,7 @@ type report struct {
 	// The fields of the messages that are being walked, one message on top of the other: see fields.
 	set   []setField
 	push  func(protoreflect.FieldDescriptor, protoreflect.Value) bool
-	first [16]setField
+	first [4]setField
 }
 
 // A setField is a field of a message and its value.

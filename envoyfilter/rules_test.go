@@ -250,6 +250,9 @@ var rules = []struct {
 	{"WS211", "istiod attaches to four kinds", "spec.targetRefs[0]",
 		text("{targetRefs: [{group: apps, kind: Deployment, name: s}], configPatches: [%s]}", manager("stat_prefix: x")),
 		text("{targetRefs: [{group: gateway.networking.k8s.io, kind: GatewayClass, name: istio-waypoint}], configPatches: [%s]}", manager("stat_prefix: x"))},
+	{"WS211", "and to no Service: no filter is matched by one", "spec.targetRefs[0]",
+		text("{targetRefs: [{kind: Service, name: s}], configPatches: [%s]}", manager("stat_prefix: x")),
+		text("{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: s}], configPatches: [%s]}", manager("stat_prefix: x"))},
 	{"WS212", "releases 1.22 to 1.26 do not look at it", "spec.targetRefs",
 		text("{targetRefs: [{kind: Service, name: s}], configPatches: [%s]}", manager("stat_prefix: x")), goodManager},
 	{"WS213", "an empty filter does nothing", "spec.configPatches", text("{workloadSelector: {labels: {a: b}}}"), goodManager},
@@ -339,7 +342,7 @@ var rules = []struct {
 	{"WS227", "Perl's lookahead is not in RE2", ".match.proxy.proxyVersion",
 		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "^(?!1.2)", Operation: merge, Value: &clusterv3.Cluster{Name: "c"}}),
 		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "(?i)^(1|(2)+|3{2})", Operation: merge, Value: &clusterv3.Cluster{Name: "c"}})},
-	{"WS228", "1.2 is found in 1.12.0", ".match.proxy.proxyVersion",
+	{"WS228", "1.2 is found in 1.1.2", ".match.proxy.proxyVersion",
 		text("%s", patches(patchOf("CLUSTER", "proxy: {proxyVersion: '1\\.2'}", "MERGE", "{name: c}"))),
 		text("%s", patches(patchOf("CLUSTER", "proxy: {proxyVersion: '(^1\\.2|^1\\.3)+'}", "MERGE", "{name: c}")))},
 	{"WS228", "one branch is enough", ".match.proxy.proxyVersion",
@@ -491,6 +494,9 @@ var rules = []struct {
 	{"WS242", "and into the router", ".patch.operation",
 		text("%s", patches(patchOf("HTTP_FILTER", matchManager, "MERGE", `{typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router, suppress_envoy_headers: true}}`))),
 		text("%s", patches(patchOf("HTTP_FILTER", matchRouter, "MERGE", `{typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router, suppress_envoy_headers: true}}`)))},
+	{"WS242", "and into every listener filter, whatever the match", ".patch.operation",
+		text("%s", patches(patchOf("LISTENER_FILTER", "listener: {listenerFilter: envoy.filters.listener.tls_inspector}", "MERGE", tlsInspector))),
+		text("%s", patches(patchOf("LISTENER_FILTER", "listener: {listenerFilter: envoy.filters.listener.tls_inspector}", "REPLACE", tlsInspector)))},
 	{"WS242", "a builder is held to the same", ".patch.operation",
 		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Operation: merge, Value: &hcmv3.HttpConnectionManager{StatPrefix: "x"}}),
 		hcm(&hcmv3.HttpConnectionManager{StatPrefix: "x"})},
@@ -532,6 +538,9 @@ var rules = []struct {
 	{"WS260", "what is in an Any", ".patch.value.typed_config.stat_prefix",
 		text("%s", patches(patchOf("NETWORK_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, cluster: c}}"))),
 		text("%s", patches(patchOf("NETWORK_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, cluster: c, stat_prefix: x}}")))},
+	{"WS260", "nobody looks at the value of a REMOVE", ".patch.value.domains",
+		text("%s", patches(patchOf("VIRTUAL_HOST", "", "ADD", "{name: v, routes: [{}]}"))),
+		text("%s", patches(patchOf("VIRTUAL_HOST", "routeConfiguration: {vhost: {name: v}}", "REMOVE", "{name: v, routes: [{typed_per_filter_config: {a: {'@type': type.googleapis.com/envoy.config.route.v3.FilterConfig}}}]}")))},
 	{"WS261", "Envoy refuses a type that stands twice", ".patch.value.typed_config.upgrade_configs",
 		hcm(&hcmv3.HttpConnectionManager{UpgradeConfigs: []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}}}),
 		hcm(&hcmv3.HttpConnectionManager{StatPrefix: "x"})},
@@ -697,3 +706,5 @@ func TestCodes(t *testing.T) {
 		}
 	}
 }
+
+const tlsInspector = `{name: envoy.filters.listener.tls_inspector, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, enable_ja3_fingerprinting: true}}`

@@ -45,6 +45,12 @@ type writer struct {
 	json bool // lowerCamelCase field names, as the spec has them, and not the names of the .proto files
 }
 
+// writer returns a writer that reports to r.
+func (r *report) writer(json bool) writer {
+	r.tooDeep = false
+	return writer{report: r, json: json}
+}
+
 // An object is a google.protobuf.Value with the Struct in it, in one piece of memory.
 type object struct {
 	value  structpb.Value
@@ -262,7 +268,7 @@ func unpack(a *anypb.Any) (protoreflect.Message, error) {
 	}
 	m := mt.New()
 	if err := proto.Unmarshal(a.GetValue(), m.Interface()); err != nil {
-		return nil, fmt.Errorf("the Any does not hold a %s", mt.Descriptor().FullName())
+		return nil, fmt.Errorf("the bytes in the Any are no %s", mt.Descriptor().FullName())
 	}
 	return m, nil
 }
@@ -277,8 +283,15 @@ func findType(url string) (protoreflect.MessageType, error) {
 	return protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
 }
 
-// typeURL is the "@type" of a message.
-func typeURL(name protoreflect.FullName) string { return "type.googleapis.com/" + string(name) }
+// typeURL is the "@type" of a message. That of the HttpConnectionManager, which nearly every EnvoyFilter of this
+// module has, is made only once.
+func typeURL(name protoreflect.FullName) string {
+	const prefix = "type.googleapis.com/"
+	if name == httpConnectionManager {
+		return prefix + httpConnectionManager
+	}
+	return prefix + string(name)
+}
 
 // maxSeconds are the whole seconds of the longest time.Duration, less one for the nanoseconds.
 const maxSeconds = math.MaxInt64/1_000_000_000 - 1

@@ -32,7 +32,7 @@ func TestWriterAgainstProtojson(t *testing.T) {
 	for _, k := range kinds[1:] {
 		types = append(types, k.new().ProtoReflect().Type(), k.new().ProtoReflect().Type(), k.new().ProtoReflect().Type())
 	}
-	for i := range 6000 {
+	for i := range 3000 {
 		m := r.message(types[i%len(types)], 0)
 		text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m.Interface())
 		if err != nil {
@@ -42,7 +42,7 @@ func TestWriterAgainstProtojson(t *testing.T) {
 		if err := protojson.Unmarshal(text, want); err != nil {
 			t.Fatal(err)
 		}
-		w := writer{report: &report{}}
+		w := (&report{}).writer(false)
 		got := w.message(m, 0)
 		if len(w.list) > 0 {
 			t.Fatalf("%s: %v", m.Descriptor().FullName(), w.list)
@@ -78,7 +78,7 @@ func TestWriterUnwritable(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {
-			w := writer{report: &report{}}
+			w := (&report{}).writer(false)
 			w.message(test.m.ProtoReflect(), 0)
 			got := strings.TrimPrefix(strings.TrimPrefix(w.list.Error(), "error WS240"), ":")
 			if strings.Contains(test.want, "nested") {
@@ -128,7 +128,7 @@ func TestWriterWellKnown(t *testing.T) {
 		{structpb.NewNullValue(), `null`},
 	}
 	for _, test := range tests {
-		w := writer{report: &report{}}
+		w := (&report{}).writer(false)
 		want := &structpb.Value{}
 		if err := protojson.Unmarshal([]byte(test.want), want); err != nil {
 			t.Fatal(err)
@@ -223,6 +223,17 @@ func TestConstraintNames(t *testing.T) {
 func TestDynamicValue(t *testing.T) {
 	list := patched(Patch{ApplyTo: 8, Operation: merge, Value: dynamicpb.NewMessage((&clusterv3.Cluster{}).ProtoReflect().Descriptor())})(t)
 	if len(list) != 1 || list[0].Message != "*dynamicpb.Message is not the Go type that is generated for envoy.config.cluster.v3.Cluster" {
+		t.Error(list)
+	}
+}
+
+// TestDepthOfEachPatch checks that a value that goes too deep does not hide the others.
+func TestDepthOfEachPatch(t *testing.T) {
+	_, err := Builder{Name: "f", AllWorkloads: true, Patches: []Patch{
+		MergeHTTPConnectionManager(Gateway, endlessManager()), AllowConnect(Gateway), MergeHTTPConnectionManager(Gateway, endlessManager()),
+	}}.Build()
+	list := listOf(t, err)
+	if len(list) != 2 || list[0].Code != "WS240" || list[1].Code != "WS240" || !strings.HasPrefix(list[1].Path, "spec.configPatches[2].") {
 		t.Error(list)
 	}
 }
