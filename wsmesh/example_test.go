@@ -183,7 +183,7 @@ func ExamplePlan_Explain() {
 	//   1. apply the DestinationRule
 	//        apply DestinationRule prod/chat
 	//      until no cluster of a client's proxy speaks HTTP/2 to the host any more:
-	//        for pod in $PODS; do istioctl proxy-config clusters "$pod" --fqdn chat.prod.svc.cluster.local -o json | grep -q http2ProtocolOptions && echo "$pod"; done # PODS: the clients, as name.namespace
+	//        for pod in $PODS; do out=$(istioctl proxy-config clusters "$pod" --fqdn 'chat.prod.svc.cluster.local' -o json) && ! printf %s "$out" | grep -q http2ProtocolOptions || echo "$pod"; done # PODS: the clients, as name.namespace
 	//
 	// Rollback:
 	//   1. delete the DestinationRule

@@ -48,6 +48,10 @@ func WithHost(host string) Option {
 // over the HTTP/2 connection they already have. Without it the gateway does not offer that, and browsers open a
 // connection of their own over HTTP/1.1, which works as well. It may be given for several gateways.
 //
+// It is for applications, or routes, that do without the header Sec-WebSocket-Key (WS307). A WebSocket over HTTP/2 has
+// none (RFC 8441), Envoy adds none where it goes on over HTTP/1.1 (envoyproxy/envoy#8547), and most applications answer
+// 400 then. A VirtualService can set it, in a route for requests with "upgrade: websocket" and without the header.
+//
 // The gateway is not patched where the policy is DO_NOT_UPGRADE (WS306).
 func WithGateway(namespace string, workload map[string]string) Option {
 	g := gateway{namespace, maps.Clone(workload)}
@@ -112,6 +116,8 @@ type request struct {
 	hasProxyVersion     bool
 	minimumRelease      version.Release
 	hasMinimum          bool
+
+	locate func(service int, f finding.Finding) finding.Finding // where a fleet is read from a file
 
 	oldest, oldestControlPlane version.Release
 	pattern                    string // for match.proxy.proxyVersion

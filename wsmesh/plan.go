@@ -195,9 +195,14 @@ func (p *Plan) note() {
 		f.Object = p.rule.String()
 		p.notes = append(p.notes, f)
 	}
-	if len(r.gateways) > 0 && p.decision.Policy != destinationrule.Upgrade {
+	switch {
+	case len(r.gateways) == 0:
+	case p.decision.Policy != destinationrule.Upgrade:
 		add("WS306", "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
 			"browsers open WebSockets over HTTP/1.1 then, which needs no setting")
+	default:
+		add("WS307", "", "through the gateway a browser's WebSocket comes to the application without Sec-WebSocket-Key, which most answer with 400",
+			"leave out the gateway's filter, so that browsers use HTTP/1.1, or set the header in the VirtualService's route for requests with \"upgrade: websocket\" and without it")
 	}
 	for _, filter := range p.filters {
 		if filter.Namespace == r.mesh.rootNamespace() {

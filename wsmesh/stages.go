@@ -26,8 +26,9 @@ type Stage struct {
 // before the first client speaks it, since a client's proxy does not ask first (Envoy docs,
 // intro/arch_overview/http/upgrades). One `kubectl apply` of both objects is a race between different proxies.
 //
-// Applying an EnvoyFilter changes listeners: Envoy drains them, and WebSockets that are open are cut when the drain
-// time ends (istio/istio#19664).
+// Applying an EnvoyFilter, and deleting it, changes listeners: Envoy drains them, and WebSockets that are open are cut
+// when the drain time ends, 45 s unless ProxyConfig says otherwise (istio/istio#19664; shown by internal/e2e,
+// TestStages). Applying the DestinationRule cuts none: they keep the connection that they have.
 func (p *Plan) Stages() []Stage {
 	rule := Stage{
 		Name:  "apply the DestinationRule",
@@ -68,32 +69,39 @@ func (p *Plan) Rollback() []Stage {
 	return []Stage{rule, filters}
 }
 
-// acceptCommand prints the pods among those that the filters select whose listeners lack allow_connect.
+// acceptCommand prints the pods among those that the filters select whose listeners lack allow_connect, and a line where
+// there are none. A sidecar is asked for its inbound listener alone: with HBONE another one has the setting anyhow.
 func (p *Plan) acceptCommand() string {
 	var commands []string
-	for _, f := range p.filters {
-		in, namespace := "", "default"
+	for i, f := range p.filters {
+		in, namespace, port := "", "default", " --port 15006"
 		if f.Namespace != "" {
 			in, namespace = " -n "+f.Namespace, f.Namespace
 		}
-		commands = append(commands, "for pod in $(kubectl get pods"+in+" -l '"+selector(f.Spec.GetWorkloadSelector().GetLabels())+
-			"' -o jsonpath='{.items[*].metadata.name}'); do istioctl proxy-config listeners \"$pod\"."+namespace+
+		if i > 0 {
+			port = "" // gateways listen where they are told to
+		}
+		labels := selector(f.Spec.GetWorkloadSelector().GetLabels())
+		commands = append(commands, "pods=$(kubectl get pods"+in+" -l '"+labels+"' -o jsonpath='{.items[*].metadata.name}'); "+
+			"[ -n \"$pods\" ] || echo 'no pods with "+labels+"'; "+
+			"for pod in $pods; do istioctl proxy-config listeners \"$pod\"."+namespace+port+
 			" -o json | grep -q '\"allowConnect\": true' || echo \"$pod\"; done")
 	}
 	return strings.Join(commands, "; ")
 }
 
-// untilClients says how to see that the clients follow the rule: with UPGRADE their cluster has HTTP/2 options.
+// untilClients says how to see that the clients follow the rule: with UPGRADE their cluster has HTTP/2 options. A pod
+// that istioctl does not reach is printed.
 func (p *Plan) untilClients(s *Stage, policy destinationrule.UpgradePolicy) {
 	host := resolveHost(p.rule.Spec.GetHost(), p.req.svc.Namespace, p.req.mesh.clusterDomain())
-	show := "for pod in $PODS; do istioctl proxy-config clusters \"$pod\" --fqdn " + host + " -o json | grep -q http2ProtocolOptions "
+	s.Until = "no cluster of a client's proxy speaks HTTP/2 to the host any more"
+	not := "! "
 	if policy == destinationrule.Upgrade {
 		s.Until = "the cluster of every client's proxy speaks HTTP/2 to the host"
-		s.Command = show + "|| echo \"$pod\"; done # PODS: the clients, as name.namespace"
-		return
+		not = ""
 	}
-	s.Until = "no cluster of a client's proxy speaks HTTP/2 to the host any more"
-	s.Command = show + "&& echo \"$pod\"; done # PODS: the clients, as name.namespace"
+	s.Command = "for pod in $PODS; do out=$(istioctl proxy-config clusters \"$pod\" --fqdn '" + host + "' -o json) && " +
+		not + "printf %s \"$out\" | grep -q http2ProtocolOptions || echo \"$pod\"; done # PODS: the clients, as name.namespace"
 }
 
 // selector writes labels as kubectl's -l takes them. They were validated: nothing in them needs quoting.

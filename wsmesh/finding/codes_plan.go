@@ -16,6 +16,8 @@ var pairCodes = []CodeInfo{
 		"istio/istio#33534; Envoy docs intro/arch_overview/http/upgrades (allow_connect at the second layer Envoy)"},
 	{"WS306", Info, "The gateway's EnvoyFilter is left out where the policy is DO_NOT_UPGRADE.",
 		"Envoy docs intro/arch_overview/http/upgrades"},
+	{"WS307", Warning, "A WebSocket that a browser opens over HTTP/2 has no Sec-WebSocket-Key, Envoy adds none towards HTTP/1.1, and most applications answer 400.",
+		"envoyproxy/envoy#8547; shown by internal/e2e (TestGateway)"},
 	{"WS310", Error, "The base DestinationRule must be for the host of the Service.",
 		"istio/istio pilot/pkg/model/push_context.go (destinationRule: one host, one rule)"},
 	{"WS311", Info, "Port levels and subsets of the base rule with settings of their own got the policy too: they replace the destination's and would have dropped it.",
