@@ -168,8 +168,12 @@ var codes = slices.Concat(
 	envoyFilterCodes,
 	pairCodes,
 	fleetCodes,
+	auditPairCodes,
 	releaseCodes,
+	auditReleaseCodes,
 	serviceCodes,
+	auditServiceCodes,
 	inputCodes,
 	inventoryCodes,
+	auditInputCodes,
 )

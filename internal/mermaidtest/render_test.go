@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mermaidtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"html"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
+)
+
+// install fetches mermaid as package-lock.json pins it, and returns the file that a browser loads.
+func install(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return filepath.Join(dir, "node_modules", "mermaid", "dist", "mermaid.min.js")
+}
+
+var drawn = regexp.MustCompile(`(?s)<pre id="out">(.*?)</pre>`)
+
+// render draws the charts, and returns the texts in each picture, or the error that mermaid has for it.
+func render(t *testing.T, script string, charts map[string]string) map[string]string {
+	t.Helper()
+	list, err := json.Marshal(charts) // which writes < as \u003c, so that no chart ends the script
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(t.TempDir(), "page.html")
+	text := fmt.Sprintf(`<!doctype html><meta charset="utf-8"><pre id="out"></pre><script src="file://%s"></script><script>
+mermaid.initialize({startOnLoad: false});
+(async () => {
+  const out = {}, charts = %s;
+  for (const [name, chart] of Object.entries(charts)) {
+    try {
+      const {svg} = await mermaid.render("chart" + Object.keys(out).length, chart);
+      const box = document.createElement("div");
+      box.innerHTML = svg;
+      const shapes = box.querySelectorAll("g.node").length, edges = box.querySelectorAll("path.flowchart-link").length;
+      box.querySelectorAll("style").forEach(s => s.remove());
+      box.querySelectorAll("br").forEach(b => b.replaceWith(" / "));
+      out[name] = shapes + " nodes, " + edges + " edges: " + box.textContent;
+    } catch (e) { out[name] = "error: " + e; }
+  }
+  document.getElementById("out").textContent = JSON.stringify(out);
+})();
+</script>`, script, list)
+	if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=60000", "--dump-dom", "file://"+page).Output()
+	if err != nil {
+		t.Fatalf("chromium: %v", err)
+	}
+	m := drawn.FindSubmatch(out)
+	if m == nil {
+		t.Fatalf("the page has no output:\n%s", out)
+	}
+	var texts map[string]string
+	if err := json.Unmarshal([]byte(html.UnescapeString(string(m[1]))), &texts); err != nil {
+		t.Fatalf("%v: %s", err, m[1])
+	}
+	return texts
+}
+
+func TestRender(t *testing.T) {
+	mesh := func(release string) wsmesh.Mesh {
+		return wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse(release)}}
+	}
+	svc := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}}
+	charts := map[string]string{"broken on purpose": "flowchart LR\n  a[\"]--\n"}
+	plan := func(name string, svc wsmesh.Service, opts ...wsmesh.Option) {
+		p, err := wsmesh.NewPlan(svc, mesh("1.24.1"), opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := p.Mermaid(&b); err != nil {
+			t.Fatal(err)
+		}
+		charts[name] = b.String()
+	}
+	plan("plan", svc)
+	plan("plan with a gateway", svc, wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"}))
+	ambient := svc
+	ambient.Ambient = true
+	plan("ambient plan", ambient)
+	http2 := svc
+	http2.Port.Name = "http2"
+	plan("plan that breaks", http2)
+
+	files, err := filepath.Glob("../../wsmesh/testdata/audit/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	audit := func(name, text, release string) {
+		var m wsmesh.Manifests
+		if err := m.Add(name, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := wsmesh.AuditMermaid(&b, &m, mesh(release)); err != nil {
+			t.Fatal(err)
+		}
+		charts[name] = b.String()
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		audit(filepath.Base(f), string(text), strings.TrimPrefix(line, "# istio: "))
+	}
+	text, err := os.ReadFile("../../wsmesh/testdata/audit/WS340-firing.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	audit("a nasty name", strings.Replace(string(text), "name: chat\n", "name: \"a\\\"]<b>#`;end\\\\\"\n", 1), "1.24.1")
+
+	texts := render(t, install(t), charts)
+	for name := range charts {
+		if strings.HasPrefix(texts[name], "error: ") != (name == "broken on purpose") {
+			t.Errorf("%s: %s\n%s", name, texts[name], charts[name])
+		}
+	}
+	for name, want := range map[string][]string{
+		"plan":                {"4 nodes, 3 edges", "client's proxy", "HTTP/2, extended CONNECT", "chat.prod.svc.cluster.local"},
+		"plan with a gateway": {"6 nodes, 5 edges", "gateway"},
+		"ambient plan":        {"3 nodes, 2 edges", "ztunnel"},
+		"plan that breaks":    {"503: no allow_connect"},
+		"WS340-firing.yaml":   {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},
+		"WS340-silent.yaml":   {"4 nodes, 3 edges"},
+		"a nasty name":        {"DestinationRule prod/a\"]<b>#`;end\\"},
+	} {
+		for _, w := range want {
+			if !strings.Contains(texts[name], w) {
+				t.Errorf("%s: %q is not in %q", name, w, texts[name])
+			}
+		}
+	}
+}

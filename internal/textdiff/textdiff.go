@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package textdiff writes the difference of two texts as diff -u does.
+package textdiff
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// context is how many lines that are the same stand around those that differ.
+const context = 3
+
+// maxEdits bounds the search for the least number of edits, which takes memory by its square. Texts that differ more
+// are shown as replaced where they differ: from the first line that differs to the last.
+const maxEdits = 1000
+
+// Unified returns the difference between two texts, "" where there is none. Lines begin with "-" where they are only in
+// the old text, and with "+" where they are only in the new one.
+func Unified(oldName, newName, old, new string) string {
+	if old == new {
+		return ""
+	}
+	lines := diff(split(old), split(new))
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
+	for i := 0; i < len(lines); {
+		if lines[i].mark == ' ' {
+			i++
+			continue
+		}
+		from, to, last := max(0, i-context), i, i
+		for to = i; to < len(lines) && to <= last+2*context; to++ {
+			if lines[to].mark != ' ' {
+				last = to
+			}
+		}
+		to = min(len(lines), last+context+1)
+		writeHunk(&b, lines, from, to)
+		i = to
+	}
+	return b.String()
+}
+
+type line struct {
+	mark byte // ' ', '-' or '+'
+	text string
+}
+
+func writeHunk(b *strings.Builder, lines []line, from, to int) {
+	count := func(lines []line, mark byte) (n int) {
+		for _, l := range lines {
+			if l.mark == ' ' || l.mark == mark {
+				n++
+			}
+		}
+		return n
+	}
+	position := func(mark byte) string {
+		first, n := count(lines[:from], mark), count(lines[from:to], mark)
+		if n > 0 {
+			first++
+		}
+		return fmt.Sprintf("%d,%d", first, n)
+	}
+	fmt.Fprintf(b, "@@ -%s +%s @@\n", position('-'), position('+'))
+	for _, l := range lines[from:to] {
+		b.WriteByte(l.mark)
+		b.WriteString(l.text)
+		if !strings.HasSuffix(l.text, "\n") {
+			b.WriteString("\n\\ No newline at end of file\n")
+		}
+	}
+}
+
+func split(s string) []string { return slices.Collect(strings.Lines(s)) }
+
+func diff(a, b []string) []line {
+	var head, tail []line
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		head = append(head, line{' ', a[0]})
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		tail = append(tail, line{' ', a[len(a)-1]})
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	slices.Reverse(tail)
+	return slices.Concat(head, shortest(a, b), tail)
+}
+
+// shortest is the algorithm of E. W. Myers (An O(ND) Difference Algorithm and Its Variations, 1986): round d finds how
+// far d edits lead on each diagonal k = x - y, and the way back through the rounds is the difference.
+func shortest(a, b []string) []line {
+	var rounds [][]int // furthest x on the diagonals -d to d
+	for d := 0; d <= min(len(a)+len(b), maxEdits); d++ {
+		furthest := make([]int, 2*d+1)
+		for k := -d; k <= d; k += 2 {
+			x := start(rounds, d, k)
+			for x < len(a) && x-k < len(b) && a[x] == b[x-k] {
+				x++
+			}
+			furthest[k+d] = x
+			if x >= len(a) && x-k >= len(b) {
+				return back(append(rounds, furthest), a, b)
+			}
+		}
+		rounds = append(rounds, furthest)
+	}
+	var lines []line
+	for _, s := range a {
+		lines = append(lines, line{'-', s})
+	}
+	for _, s := range b {
+		lines = append(lines, line{'+', s})
+	}
+	return lines
+}
+
+// start returns the x that the d-th edit leads to on diagonal k: the further of an addition and a removal.
+func start(rounds [][]int, d, k int) int {
+	if d == 0 {
+		return 0
+	}
+	if added(rounds, d, k) {
+		return rounds[d-1][k+1+d-1]
+	}
+	return rounds[d-1][k-1+d-1] + 1
+}
+
+func added(rounds [][]int, d, k int) bool {
+	last := rounds[d-1]
+	return k == -d || k != d && last[k-1+d-1] < last[k+1+d-1]
+}
+
+func back(rounds [][]int, a, b []string) []line {
+	var lines []line
+	x, y := len(a), len(b)
+	for d := len(rounds) - 1; d >= 0; d-- {
+		k := x - y
+		for from := start(rounds, d, k); x > from; x, y = x-1, y-1 {
+			lines = append(lines, line{' ', a[x-1]})
+		}
+		switch {
+		case d == 0:
+		case added(rounds, d, k):
+			y--
+			lines = append(lines, line{'+', b[y]})
+		default:
+			x--
+			lines = append(lines, line{'-', a[x]})
+		}
+	}
+	slices.Reverse(lines)
+	return lines
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh_test
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
+)
+
+// existing is what a cluster has: UPGRADE, and nothing that accepts it.
+const existing = `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: chat, namespace: prod}
+spec:
+  host: chat.prod.svc.cluster.local
+  trafficPolicy:
+    connectionPool:
+      http:
+        h2UpgradePolicy: UPGRADE
+---
+apiVersion: v1
+kind: Service
+metadata: {name: chat, namespace: prod}
+spec:
+  selector: {app: chat}
+  ports:
+  - {port: 80, targetPort: 8080, name: http}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: chat, namespace: prod}
+spec:
+  template:
+    metadata:
+      labels: {app: chat}
+`
+
+func exampleInput() (*wsmesh.Manifests, wsmesh.Mesh) {
+	var manifests wsmesh.Manifests
+	if err := manifests.Add("chat.yaml", strings.NewReader(existing)); err != nil { // or AddPath("manifests/")
+		log.Fatal(err)
+	}
+	istio := []version.Release{version.MustParse("1.24.1")}
+	return &manifests, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio}
+}
+
+func ExampleAudit() {
+	for _, f := range wsmesh.Audit(exampleInput()) {
+		fmt.Printf("%s:%d: %s %s\n%s\n-> %s\n", f.File, f.Line, f.Severity, f.Code, f.Message, f.Hint)
+	}
+	// Output:
+	// chat.yaml:9: error WS340
+	// UPGRADE reaches Service prod/chat, and no EnvoyFilter sets allow_connect for Deployment prod/chat: WebSockets get 503
+	// -> apply an EnvoyFilter that sets allow_connect for app=chat in the namespace prod, or set DO_NOT_UPGRADE
+}
+
+func ExampleFix() {
+	fixed, err := wsmesh.Fix(exampleInput())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(fixed.Mended), "mended,", len(fixed.Left), "left")
+	fmt.Print(fixed.Diff())
+	// Output:
+	// 1 mended, 0 left
+	// --- a/chat.yaml
+	// +++ b/chat.yaml
+	// @@ -1,3 +1,28 @@
+	// +apiVersion: networking.istio.io/v1alpha3
+	// +kind: EnvoyFilter
+	// +metadata:
+	// +  name: chat-allow-connect
+	// +  namespace: prod
+	// +spec:
+	// +  configPatches:
+	// +  - applyTo: NETWORK_FILTER
+	// +    match:
+	// +      context: SIDECAR_INBOUND
+	// +      listener:
+	// +        filterChain:
+	// +          filter:
+	// +            name: envoy.filters.network.http_connection_manager
+	// +    patch:
+	// +      operation: MERGE
+	// +      value:
+	// +        typed_config:
+	// +          '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+	// +          http2_protocol_options:
+	// +            allow_connect: true
+	// +  workloadSelector:
+	// +    labels:
+	// +      app: chat
+	// +---
+	//  apiVersion: networking.istio.io/v1
+	//  kind: DestinationRule
+	//  metadata: {name: chat, namespace: prod}
+}
+
+func ExampleAuditMermaid() {
+	manifests, mesh := exampleInput()
+	if err := wsmesh.AuditMermaid(os.Stdout, manifests, mesh); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// flowchart LR
+	//   subgraph g1["Service prod/chat (DestinationRule prod/chat)"]
+	//     n1["client"]
+	//     n2["client's proxy"]
+	//     n3["server's proxy"]
+	//     n4["application"]
+	//     n1 -->|"HTTP/1.1, Upgrade: websocket"| n2
+	//     n2 --x|"HTTP/2, extended CONNECT<br>WS340 503: no allow_connect"| n3
+	//   end
+	//   linkStyle 1 stroke:#c00,color:#c00
+}
+
+func ExamplePlan_Mermaid() {
+	istio := []version.Release{version.MustParse("1.11.8")}
+	plan, err := wsmesh.NewPlan(wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
+		wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := plan.Mermaid(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// flowchart LR
+	//   subgraph g1["chat.prod.svc.cluster.local"]
+	//     n1["client"]
+	//     n2["client's proxy"]
+	//     n1 -->|"HTTP/1.1, Upgrade: websocket"| n2
+	//     n3["server's proxy"]
+	//     n2 -->|"HTTP/1.1, Upgrade: websocket"| n3
+	//     n4["application"]
+	//     n3 -->|"HTTP/1.1, Upgrade: websocket"| n4
+	//   end
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
+)
+
+func ExampleGenerate() {
+	services := []wsmesh.Service{
+		{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
+		{Name: "push", Namespace: "prod", Workload: map[string]string{"app": "push"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
+	}
+	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	// A first run that writes nothing shows whether all of them are accepted.
+	if _, err := wsmesh.Generate(context.Background(), io.Discard, wsmesh.Services(services), mesh); err != nil {
+		log.Fatal(err)
+	}
+	summary, err := wsmesh.Generate(context.Background(), os.Stdout, wsmesh.Services(services), mesh, wsmesh.WithHTTP1())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("#", summary.Services, "Services,", summary.Objects, "objects,", summary.Bytes, "bytes")
+	// Output:
+	// apiVersion: networking.istio.io/v1
+	// kind: DestinationRule
+	// metadata:
+	//   name: chat
+	//   namespace: prod
+	// spec:
+	//   host: chat.prod.svc.cluster.local
+	//   trafficPolicy:
+	//     connectionPool:
+	//       http:
+	//         h2UpgradePolicy: DO_NOT_UPGRADE
+	// ---
+	// apiVersion: networking.istio.io/v1
+	// kind: DestinationRule
+	// metadata:
+	//   name: push
+	//   namespace: prod
+	// spec:
+	//   host: push.prod.svc.cluster.local
+	//   trafficPolicy:
+	//     connectionPool:
+	//       http:
+	//         h2UpgradePolicy: DO_NOT_UPGRADE
+	// # 2 Services, 2 objects, 462 bytes
+}
+
+// Services that come one by one, from a database say, need not all be in memory. A sequence that cannot go on yields
+// an error.
+func ExampleGenerate_sequence() {
+	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	sequence := func(yield func(wsmesh.Service, error) bool) {
+		for i := range 50_000 {
+			name := fmt.Sprintf("chat-%d", i)
+			svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Port: wsmesh.Port{Number: 80, Name: "http"}}
+			if !yield(svc, nil) {
+				return
+			}
+		}
+	}
+	summary, err := wsmesh.Generate(context.Background(), io.Discard, sequence, mesh)
+	fmt.Println(summary.Services, summary.Objects, summary.Codes, err)
+	// Output:
+	// 50000 100000 map[WS305:50000] <nil>
+}
+
+func ExampleServices() {
+	for svc := range wsmesh.Services([]wsmesh.Service{{Name: "chat"}, {Name: "push"}}) {
+		fmt.Println(svc.Name)
+	}
+	// Output:
+	// chat
+	// push
+}
+
+func ExampleParseInventory() {
+	inv, err := wsmesh.ParseInventory([]byte(`
+apiVersion: wsmesh.dev/v1alpha1
+kind: Inventory
+mesh: {proxies: ["1.24.1"]}
+services:
+- name: chat
+  namespace: prod
+  workload: {app: chat}
+- name: push
+  namespace: prod
+`), "fleet.yaml")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = wsmesh.Generate(context.Background(), io.Discard, wsmesh.Services(inv.Services), inv.Mesh, inv.Options...)
+	fmt.Println(err)
+	// Output:
+	// fleet.yaml:9: error WS503 Service prod/push services[1].workload: no workload labels are given (give the labels of the server's pods, such as app=websockets-server; they are never guessed)
+}
+
+func ExampleSync() {
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
+	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	for range 2 {
+		changes, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+		fmt.Println(changes.Files, err)
+	}
+	// Output:
+	// [added prod.yaml] <nil>
+	// [] <nil>
+}
+
+func ExampleDiff() {
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
+	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	if _, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh); err != nil {
+		log.Fatal(err)
+	}
+	services[0].Workload["app"] = "chat-v2"
+	changes, err := wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range changes.Files {
+		fields, err := c.Fields()
+		fmt.Println(c, fields, err)
+	}
+	// Output:
+	// changed prod.yaml [EnvoyFilter prod/chat-allow-connect spec.workloadSelector.labels.app: "chat" -> "chat-v2"] <nil>
+}
+
+func ExampleChange_Unified() {
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
+	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	if _, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh); err != nil {
+		log.Fatal(err)
+	}
+	services[0].Workload["app"] = "chat-v2"
+	changes, err := wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := changes.WriteUnified(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// --- a/prod.yaml
+	// +++ b/prod.yaml
+	// @@ -22,7 +22,7 @@
+	//              allow_connect: true
+	//    workloadSelector:
+	//      labels:
+	// -      app: chat
+	// +      app: chat-v2
+	//  ---
+	//  apiVersion: networking.istio.io/v1
+	//  kind: DestinationRule
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmesh_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// filesBelow returns all that is in a directory.
+func filesBelow(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		switch {
+		case d.Type()&os.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			files[name] = "-> " + target
+			return err
+		case d.IsDir():
+			files[name] = "directory"
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		files[name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func syncFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsmesh.Changes, error) {
+	return wsmesh.Sync(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
+}
+
+func diffFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsmesh.Changes, error) {
+	return wsmesh.Diff(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
+}
+
+func TestSync(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "manifests")
+	services := sliceOf(120) // in 50 namespaces
+	changes, err := syncFleet(dir, wsmesh.FilePerNamespace, services)
+	if err != nil || len(changes.Files) != 50 || changes.Summary.Objects != 240 {
+		t.Fatalf("a new directory: %v, %d changes", err, len(changes.Files))
+	}
+	first := filesBelow(t, dir)
+	if len(first) != 50 {
+		t.Errorf("there are %d files", len(first))
+	}
+	var want bytes.Buffer
+	for _, i := range []int{7, 57, 107} {
+		if i > 7 {
+			want.WriteString("---\n")
+		}
+		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1")))
+	}
+	if _, docs, _ := strings.Cut(first["team-7.yaml"], "\n"); docs != want.String() {
+		t.Errorf("team-7.yaml holds\n%s\nand not\n%s", docs, want.String())
+	}
+
+	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
+		t.Errorf("a second run changes %v, %v", changes.Files, err)
+	}
+	services = slices.DeleteFunc(services, func(s wsmesh.Service) bool { return s.Namespace == "team-8" })
+	services[7].Workload = map[string]string{"app": "other"}
+	for name, data := range map[string]string{"README.md": "mine", "foreign.yaml": "a: 1\n", "short.yaml": "#", "kustomization.yaml": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		first[name] = data
+	}
+	changed, err := diffFleet(dir, wsmesh.FilePerNamespace, services)
+	if err != nil || fmt.Sprint(changed.Files) != "[changed team-7.yaml removed team-8.yaml]" {
+		t.Errorf("Diff returns %v, %v", changed.Files, err)
+	}
+	if got := filesBelow(t, dir); !maps.Equal(got, first) {
+		t.Error("Diff changed the directory")
+	}
+	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
+		t.Errorf("Sync changes %v, %v", changes.Files, err)
+	}
+	got := filesBelow(t, dir)
+	if !strings.Contains(got["team-7.yaml"], "app: other") || got["team-8.yaml"] != "" || len(got) != 49+4 {
+		t.Errorf("there are %d files, and team-7.yaml holds\n%s", len(got), got["team-7.yaml"])
+	}
+
+	// To another layout: the files of the old one go.
+	if _, err = syncFleet(dir, wsmesh.FilePerService, []wsmesh.Service{services[0], {Name: "chat", Workload: map[string]string{"app": "chat"}}}); err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Sorted(maps.Keys(filesBelow(t, dir)))
+	if want := []string{"README.md", "foreign.yaml", "kustomization.yaml", "no_namespace.chat.yaml", "short.yaml", "team-0.websockets-server-0.yaml"}; !slices.Equal(names, want) {
+		t.Errorf("the files are %v, and not %v", names, want)
+	}
+}
+
+// TestSyncRefuses: whatever is in the way, the directory stays as it was, and so does what a link leads to.
+func TestSyncRefuses(t *testing.T) {
+	one := sliceOf(1)
+	outside := filepath.Join(t.TempDir(), "outside.yaml")
+	if err := os.WriteFile(outside, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		make     func(dir string) error
+		services []wsmesh.Service
+		want     string
+		reason   string
+	}{
+		{func(dir string) error { return os.WriteFile(dir+"/team-0.yaml", []byte("mine"), 0o600) }, one, "WS971", "a file of somebody else"},
+		{func(dir string) error { return os.Symlink(outside, dir+"/team-0.yaml") }, one, "WS971", "a link that leads out"},
+		{func(dir string) error { return os.Symlink("nowhere", dir+"/team-0.yaml") }, one, "WS971", "a link that leads nowhere"},
+		{func(dir string) error { return os.Mkdir(dir+"/team-0.yaml", 0o755) }, one, "WS971", "a directory"},
+		{func(dir string) error { return os.WriteFile(dir+"/.wsmesh-sync", nil, 0o600) }, one, "is no directory", "a file with the name of the work directory"},
+		{func(dir string) error {
+			return os.MkdirAll(dir+"/.wsmesh-sync/new/journal/x", 0o755)
+		}, one, "", "the work directory of a run that was killed"},
+		{func(dir string) error {
+			if err := os.Mkdir(dir+"/.wsmesh-sync", 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(dir+"/.wsmesh-sync/journal", []byte("changed ../x.yaml\n"), 0o600)
+		}, one, "not as Sync writes it", "a journal that leads out"},
+		{func(dir string) error { return os.Mkdir(dir+"/.wsmesh-sync", 0o755) }, []wsmesh.Service{{Name: "chat"}}, "WS503", "a Service that is refused"},
+		{func(dir string) error {
+			return os.MkdirAll(dir+"/.wsmesh-sync/journal", 0o755)
+		}, one, "journal", "a journal that cannot be read"},
+	}
+	for _, tt := range tests {
+		dir := t.TempDir()
+		if err := tt.make(dir); err != nil {
+			t.Fatal(err)
+		}
+		before := filesBelow(t, dir)
+		_, err := syncFleet(dir, wsmesh.FilePerNamespace, tt.services)
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tt.reason, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.reason, err)
+		}
+		if after := filesBelow(t, dir); !maps.Equal(before, after) {
+			t.Errorf("%s: the directory was %v and is %v", tt.reason, before, after)
+		}
+	}
+	if data, err := os.ReadFile(outside); err != nil || string(data) != "mine" {
+		t.Errorf("the file outside is %q, %v", data, err)
+	}
+
+	for reason, dir := range map[string]string{"a file": outside, "below a file": outside + "/x"} {
+		if _, err := syncFleet(dir, wsmesh.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
+			t.Errorf("a directory that is %s: %v", reason, err)
+		}
+	}
+	if _, err := diffFleet(outside, wsmesh.FilePerNamespace, one); err == nil {
+		t.Error("Diff with a file takes it for a directory")
+	}
+	if _, err := diffFleet(outside, wsmesh.FilePerNamespace, []wsmesh.Service{{}}); err == nil {
+		t.Error("Diff accepts a Service without a name")
+	}
+	changes, err := diffFleet(filepath.Join(t.TempDir(), "none"), wsmesh.FilePerNamespace, one)
+	if err != nil || fmt.Sprint(changes.Files) != "[added team-0.yaml]" {
+		t.Errorf("Diff with a directory that is not there: %v, %v", changes.Files, err)
+	}
+}
+
+func TestChange(t *testing.T) {
+	dir := t.TempDir()
+	services := sliceOf(3)
+	if _, err := syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil {
+		t.Fatal(err)
+	}
+	// By hand: another host, a label, documents in another order, and one more.
+	path := filepath.Join(dir, "team-0.yaml")
+	data, _ := os.ReadFile(path)
+	header, docs, _ := strings.Cut(string(data), "\n")
+	filter, rule, _ := strings.Cut(docs, "---\n")
+	rule = strings.Replace(rule, "host: websockets-server-0.team-0", "host: other.team-0", 1)
+	rule = strings.Replace(rule, "  namespace: team-0\n", "  namespace: team-0\n  labels:\n    example.com/x: v\n", 1)
+	filter = strings.Replace(filter, "  - applyTo: NETWORK_FILTER\n", "  - {applyTo: LISTENER}\n  - applyTo: NETWORK_FILTER\n", 1)
+	more := "---\nkind: Extra\nmetadata:\n  name: x\n"
+	if err := os.WriteFile(path, []byte(header+"\n"+rule+"---\n"+filter+"# a comment\n"+more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(dir, "team-2.yaml"), []byte(header+"\na: [\n"), 0o600)
+	services[1].Namespace = "team-9"
+	changes, err := diffFleet(dir, wsmesh.FilePerNamespace, services)
+	if err != nil || fmt.Sprint(changes.Files) != "[changed team-0.yaml removed team-1.yaml changed team-2.yaml added team-9.yaml]" {
+		t.Fatalf("the changes are %v, %v", changes.Files, err)
+	}
+	var got []string
+	for _, c := range changes.Files {
+		fields, err := c.Fields()
+		if (err != nil) != (c.File == "team-2.yaml") {
+			t.Errorf("%s: %v", c.File, err)
+		}
+		for _, f := range fields {
+			got = append(got, f.String())
+		}
+	}
+	want := []string{
+		`DestinationRule team-0/websockets-server-0 metadata.labels: {"example.com/x":"v"} -> nothing`,
+		`DestinationRule team-0/websockets-server-0 spec.host: "other.team-0.svc.cluster.local" -> "websockets-server-0.team-0.svc.cluster.local"`,
+		`EnvoyFilter team-0/websockets-server-0-allow-connect spec.configPatches: [{"applyTo":"LISTENER"},{"applyTo":"NETWORK_FILTER"`,
+		`Extra x is removed`,
+		`DestinationRule team-1/websockets-server-1 is removed`,
+		`EnvoyFilter team-1/websockets-server-1-allow-connect is removed`,
+		`DestinationRule team-9/websockets-server-1 is added`,
+		`EnvoyFilter team-9/websockets-server-1-allow-connect is added`,
+	}
+	if len(got) != len(want) {
+		t.Fatalf("the fields are\n%s", strings.Join(got, "\n"))
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("the change is\n%s\nand not\n%s", got[i], want[i])
+		}
+	}
+	var unified bytes.Buffer
+	if err := changes.WriteUnified(&unified); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"--- a/team-0.yaml\n+++ b/team-0.yaml\n", "--- a/team-1.yaml\n+++ /dev/null\n", "--- /dev/null\n+++ b/team-9.yaml\n", "\n-# a comment\n", "\n+  name: websockets-server-1\n"} {
+		if !strings.Contains(unified.String(), line) {
+			t.Errorf("%q is not in the unified difference:\n%s", line, unified.String())
+		}
+	}
+	broken := writerFunc(func([]byte) (int, error) { return 0, os.ErrClosed })
+	if err := changes.WriteUnified(broken); err == nil {
+		t.Error("a writer that fails is not noticed")
+	}
+}
+
+// TestFleetCodes: each code of fleets, inventories and directories has a test that shows it firing, and one silent.
+func TestFleetCodes(t *testing.T) {
+	var tests strings.Builder
+	for _, name := range []string{"generate_test.go", "inventory_test.go", "sync_test.go"} {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(src)
+	}
+	for _, c := range finding.Codes() {
+		if (c.Code >= "WS320" && c.Code < "WS340" || c.Code >= "WS960" && c.Code < "WS980") && !strings.Contains(tests.String(), c.Code) {
+			t.Errorf("%s has no test", c.Code)
+		}
+	}
+}
