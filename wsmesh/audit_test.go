@@ -272,7 +272,7 @@ func TestAuditHostile(t *testing.T) {
 		"bomb":           bomb,
 		"cyclic alias":   head + "spec: &a\n  host: a\n  b: *a\n",
 		"deep flow":      head + "spec: " + strings.Repeat("[", 100_000),
-		"deep block":     head + "spec:\n" + deepBlock(5000),
+		"deep block":     head + "spec:\n" + deepBlock(2000),
 		"deep JSON":      `{"apiVersion":"v1","kind":"Service","spec":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + "}",
 		"duplicate key":  head + "spec: {host: a, host: b}\n",
 		"NUL":            head + "spec: {host: \"a\x00\"}\n",

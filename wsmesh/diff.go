@@ -28,7 +28,17 @@ const (
 )
 
 // String returns "added", "changed" or "removed".
-func (a Action) String() string { return [...]string{"added", "changed", "removed"}[a] }
+func (a Action) String() string {
+	switch a {
+	case Added:
+		return "added"
+	case Changed:
+		return "changed"
+	case Removed:
+		return "removed"
+	}
+	return "action(" + strconv.Itoa(int(a)) + ")"
+}
 
 // A Change is that of one file.
 type Change struct {

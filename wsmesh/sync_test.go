@@ -236,6 +236,9 @@ func TestChange(t *testing.T) {
 			t.Errorf("the change is\n%s\nand not\n%s", got[i], want[i])
 		}
 	}
+	if got := wsmesh.Action(7).String(); got != "action(7)" {
+		t.Errorf("an unknown action is %q", got)
+	}
 	var unified bytes.Buffer
 	if err := changes.WriteUnified(&unified); err != nil {
 		t.Fatal(err)
