@@ -336,7 +336,9 @@ func (w *walker) typed(v any) {
 		return
 	}
 	mt, err := types.FindMessageByURL(url)
-	if err != nil {
+	// The descriptors that every Go program links are proto2, with required fields that protojson does not ask for inside an
+	// Any, and istiod does. No configuration of Envoy holds one.
+	if err != nil || mt.Descriptor().ParentFile().Syntax() == protoreflect.Proto2 {
 		w.path.push(field("@type"))
 		w.unknownType(url)
 		w.path.pop()

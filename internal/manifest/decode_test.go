@@ -157,6 +157,8 @@ func TestDecode(t *testing.T) {
 
 		{"Any: a type that is unknown", hcm, ProtoJSON, `{"http_filters":[{"typed_config":{"@type":"type.googleapis.com/envoy.Nothing"}}]}`,
 			[]string{`WS928 spec.http_filters[0].typed_config["@type"]: the type "type.googleapis.com/envoy.Nothing" is not known (correct the name`}},
+		{"Any: a type of proto2", hcm, ProtoJSON, `{"http_filters":[{"typed_config":{"@type":"type.googleapis.com/google.protobuf.FileDescriptorProto"}}]}`,
+			[]string{`WS928 spec.http_filters[0].typed_config["@type"]: the type "type.googleapis.com/google.protobuf.FileDescriptorProto" is not known`}},
 		{"Any: a type of the old API", hcm, ProtoJSON, `{"http_filters":[{"typed_config":{"@type":"type.googleapis.com/envoy.config.filter.http.rbac.v2.RBAC"}}]}`,
 			[]string{`WS928 spec.http_filters[0].typed_config["@type"]: the type "type.googleapis.com/envoy.config.filter.http.rbac.v2.RBAC" is not known (Envoy dropped its v2 API`}},
 		{"Any: a type that is no name", hcm, ProtoJSON, `{"http_filters":[{"typed_config":{"@type":"/"}},{"typed_config":{"@type":7}},{"typed_config":{"@type":""}},{"typed_config":{}},{"typed_config":[]},{"typed_config":{"@type":"google.protobuf.Any.type_url"}}]}`,

@@ -43,9 +43,12 @@ const maxDepth = 100
 
 // Parse returns where the values of one document stand. It reads the YAML that manifests are written in, and JSON:
 // mappings and sequences in block and flow style, and every scalar. It refuses anchors, aliases, tags, merge and
-// complex keys, directives, and a nesting of more than 100 levels. It is no judge of what is YAML: compare what a parser
-// makes of the text before and after an edit.
+// complex keys, directives, line breaks other than LF and CRLF, and a nesting of more than 100 levels. It is no judge of
+// what is YAML: compare what a parser makes of the text before and after an edit.
 func Parse(text []byte) (*Node, error) {
+	if hasOtherBreaks(text) {
+		return nil, errUnknown
+	}
 	s := &scanner{text: text}
 	s.next()
 	if s.pos < len(text) && isSeparator(text[s.pos:]) {
@@ -53,13 +56,23 @@ func Parse(text []byte) (*Node, error) {
 		s.next()
 	}
 	n := s.value(-1, 0)
-	if s.next(); !s.failed && s.pos < len(text) && !bytes.HasPrefix(text[s.pos:], []byte("...")) {
+	if s.next(); !s.failed && s.pos < len(text) && !isEnd(text[s.pos:]) {
 		s.failed = true
 	}
 	if s.failed {
 		return nil, errUnknown
 	}
 	return n, nil
+}
+
+// isEnd says whether the line ends a document.
+func isEnd(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("...")) && (len(line) == 3 || isSpace(line[3]))
+}
+
+// hasOtherBreaks says whether the text has a line break of YAML 1.1 that editors do not show as one: CR alone, NEL, LS, PS.
+func hasOtherBreaks(text []byte) bool {
+	return bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n")) || bytes.ContainsAny(text, "\u0085\u2028\u2029")
 }
 
 // At follows steps, which are keys (string) and indexes (int), as far as they lead. It returns the last entry and
@@ -290,7 +303,7 @@ func (s *scanner) more(column int) bool {
 		s.fail()
 		return false
 	}
-	return c == column && !(column == 0 && (isSeparator(s.text[s.pos:]) || bytes.HasPrefix(s.text[s.pos:], []byte("..."))))
+	return c == column && !(column == 0 && (isSeparator(s.text[s.pos:]) || isEnd(s.text[s.pos:])))
 }
 
 // entry reads the value after a key whose mapping stands at column.

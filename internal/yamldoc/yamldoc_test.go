@@ -166,19 +166,46 @@ func plainKeys(n *Node) bool {
 	})
 }
 
+// odd are texts that are read as YAML reads them, or not at all.
+var odd = []string{
+	sample, `{"a":[1,"b",{"c":null}],"d":{}}`, "a: [b, c: d]\n", "- - a\n  - b: c\n    d:\n    - e\n",
+	"-\r-", "-\u2028-", "\n::\n...:.:\n-\n-",
+}
+
+func TestOdd(t *testing.T) {
+	for _, text := range odd {
+		sameAsYAML(t, []byte(text))
+	}
+}
+
+// FuzzParse: whatever the text, what is found stands inside of it. What stands there is compared with what a YAML parser
+// reads by those who edit a document: Parse is no judge of YAML.
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(sample))
-	f.Add([]byte(`{"a":[1,"b",{"c":null}],"d":{}}`))
-	f.Add([]byte("a: [b, c: d]\n"))
-	f.Add([]byte("- - a\n  - b: c\n    d:\n    - e\n"))
+	for _, text := range odd {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		sameAsYAML(t, text)
+		if n, err := Parse(text); err == nil {
+			inside(t, text, n, 0, len(text))
+		}
 		for _, d := range Split(text) {
 			if d.Offset < 0 || d.Offset+len(d.Text) > len(text) || d.Line != 1+bytes.Count(text[:d.Offset], []byte("\n")) {
 				t.Errorf("%q: %d, line %d: %q", text, d.Offset, d.Line, d.Text)
 			}
 		}
 	})
+}
+
+func inside(t *testing.T, text []byte, n *Node, start, end int) {
+	if n.Start < start || n.End > end || n.Start > n.End {
+		t.Fatalf("%q: %d to %d is not inside of %d to %d", text, n.Start, n.End, start, end)
+	}
+	for _, e := range n.Entries {
+		if e.Start < n.Start {
+			t.Fatalf("%q: an entry at %d begins before what it is in, at %d", text, e.Start, n.Start)
+		}
+		inside(t, text, e.Value, n.Start, n.End)
+	}
 }
 
 func TestSteps(t *testing.T) {
