@@ -30,7 +30,7 @@ func document(data []byte) (any, finding.List) {
 		return nil, f
 	}
 	// JSON is read as JSON: YAML has no escapes for surrogate pairs ("\ud83d\ude00") and takes no tabs for indentation.
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	// After a byte order mark it is YAML, to kubectl too.
 	read := readYAML
 	if json.Valid(data) {
 		read = readJSON
