@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conformance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+
+	"github.com/wsmesh/wsmesh/internal/conformance/judge"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// An evidence shows that a finding is true: on a manifest for which the library reports the code, Istio does what
+// the finding says.
+type evidence struct {
+	code string
+	// manifest triggers the code; what none can carry, because it has no form as text, typed makes the findings of.
+	manifest string
+	typed    func(t *testing.T) finding.List
+	// shown shows it and says in a few words what was seen.
+	shown proof
+}
+
+// A proof shows one thing with Istio's code. by says whose, in the printed table.
+type proof struct {
+	by   string
+	show func(t *testing.T, manifest string) string
+}
+
+// refusedByCRD and refusedByWebhook show that the API server, and then istiod, refuse the manifest with these words.
+func refusedByCRD(words string) proof {
+	return proof{"refused by CRD", func(t *testing.T, manifest string) string { return refusal(t, manifest, words, true) }}
+}
+
+func refusedByWebhook(words string) proof {
+	return proof{"refused by webhook", func(t *testing.T, manifest string) string { return refusal(t, manifest, words, false) }}
+}
+
+func refusal(t *testing.T, manifest, words string, crd bool) string {
+	t.Helper()
+	v := judgeOf(t).Document([]byte(manifest))
+	err := v.Webhook
+	if crd {
+		err = v.CRD
+	}
+	if err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("want a refusal with %q, got CRD: %v, webhook: %v", words, v.CRD, v.Webhook)
+	}
+	return words
+}
+
+// warnedOf shows that the webhook admits the manifest with a warning of these words.
+func warnedOf(words string) proof {
+	return proof{"warning of the webhook", func(t *testing.T, manifest string) string {
+		t.Helper()
+		v := judgeOf(t).Document([]byte(manifest))
+		if v.Err() != nil || !slices.ContainsFunc(v.Warnings, func(w string) bool { return strings.Contains(w, words) }) {
+			t.Errorf("want a warning with %q, got %v and %v", words, v.Err(), v.Warnings)
+		}
+		return words
+	}}
+}
+
+// behaviour shows what istiod does with the manifest, which the webhook must admit for it to come so far.
+func behaviour(show func(t *testing.T, manifest string) string) proof {
+	return proof{"istiod's behaviour", func(t *testing.T, manifest string) string {
+		t.Helper()
+		if manifest != "" {
+			if err := judgeOf(t).Document([]byte(manifest)).Err(); err != nil {
+				t.Errorf("the manifest never reaches istiod: %v", err)
+			}
+		}
+		return show(t, manifest)
+	}}
+}
+
+// noManifest is for findings about what a builder was given, or what has no form as text: nothing of it reaches Istio.
+func noManifest(reason string) proof {
+	return proof{"never reaches Istio", func(*testing.T, string) string { return reason }}
+}
+
+// notHere is for findings about releases and proxies that are not at hand in this module.
+func notHere(reason string) proof {
+	return proof{"not to be shown here", func(*testing.T, string) string { return reason }}
+}
+
+// from131 is for what Istio checks since its release 1.31.
+func from131(p proof) proof {
+	return proof{p.by, func(t *testing.T, manifest string) string {
+		if len(atHand.without) == 0 {
+			return p.show(t, manifest)
+		}
+		return must(t, judgeOf(t).Document([]byte(manifest)).Accepted(), "this istiod does not check it yet")
+	}}
+}
+
+// sharedJudge is one for the tests of this package: compiling the CRDs takes a quarter of a second.
+var sharedJudge = sync.OnceValues(judge.New)
+
+func judgeOf(t *testing.T) *judge.Judge {
+	t.Helper()
+	j, err := sharedJudge()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func kindOf(manifest string) string {
+	if strings.Contains(manifest, "kind: EnvoyFilter") {
+		return "EnvoyFilter"
+	}
+	return "DestinationRule"
+}
+
+// rule and filter are manifests in namespace default with these specs.
+func rule(spec string) string {
+	return "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: r, namespace: default}\nspec: " + spec + "\n"
+}
+
+func filter(spec string) string {
+	return "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: f, namespace: default}\nspec: " + spec + "\n"
+}
+
+// Every finding about a DestinationRule, an EnvoyFilter or the pair (1xx to 3xx) has an evidence, and each evidence
+// holds. The table is printed with -v.
+func TestFindingsAreTrue(t *testing.T) {
+	all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence, auditEvidence)
+	known := map[string]bool{}
+	for _, c := range finding.Codes() {
+		known[c.Code] = true
+		if strings.Contains("123", c.Code[2:3]) && !slices.ContainsFunc(all, func(e evidence) bool { return e.code == c.Code }) {
+			t.Errorf("%s (%s) has no evidence", c.Code, c.Meaning)
+		}
+	}
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "code\tshown by\tresult")
+	for i, e := range all {
+		if !known[e.code] {
+			t.Errorf("there is no code %s", e.code)
+			continue
+		}
+		t.Run(fmt.Sprintf("%s/%d", e.code, i), func(t *testing.T) {
+			if e.manifest != "" || e.typed != nil {
+				var list finding.List
+				if e.typed != nil {
+					list = e.typed(t)
+				} else {
+					list = findings(t, kindOf(e.manifest), []byte(e.manifest))
+				}
+				if !slices.ContainsFunc(list, func(f finding.Finding) bool { return f.Code == e.code }) {
+					t.Errorf("the library does not report %s here: %v", e.code, list)
+				}
+			}
+			result := e.shown.show(t, e.manifest)
+			if t.Failed() {
+				result = "NOT SHOWN: " + result
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\n", e.code, e.shown.by, result)
+		})
+	}
+	w.Flush()
+	t.Log("\n" + table.String())
+}
