@@ -87,6 +87,9 @@ func TestCodes(t *testing.T) {
 		{"WS908", read(strings.Replace(good, "/v1", "/v1alpha1", 1)), read(strings.Replace(good, "/v1", "/v1beta1", 1)), "apiVersion", 0, "a version that no release served"},
 		{"WS909", read(rule("host: a", "host: b")), read(good), "", 7, "a key that stands twice"},
 		{"WS910", read("# a comment\n%YAML 1.1\n---\n" + rule("host: a")), read("# a comment\n---\n" + rule("host: \"%a\"")), "", 2, "a directive"},
+		{"WS910", read("# a comment\n... # an end\n" + rule("host: a")), read(rule("host: a") + "...\n"), "", 2, "a document's end"},
+		{"WS911", read(strings.Replace(good, "  name: x", "  name: x\n  creationTimestamp: 5", 1)), read(strings.Replace(good, "  name: x", "  name: x\n  creationTimestamp: null", 1)),
+			"metadata.creationTimestamp", 0, "a number for a time"},
 
 		{"WS920", spec(`{"hots":"a"}`), spec(`{"host":"a"}`), "spec.hots", 0, "a misspelt field"},
 		{"WS921", spec(`{"host":1}`), spec(`{"host":"1"}`), "spec.host", 0, "a number for a string"},

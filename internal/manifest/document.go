@@ -72,8 +72,8 @@ func notText(data []byte, i int, what string) finding.List {
 }
 
 func readYAML(data []byte) (any, finding.List) {
-	if line := directive(data); line > 0 {
-		f := finding.New("WS910", "", "the manifest begins with a YAML directive", "remove the line that begins with \"%\": kubectl takes none")
+	if line, what := misplaced(data); line > 0 {
+		f := finding.New("WS910", "", "the manifest begins with "+what, "remove that line: kubectl takes it for a part of the document")
 		f.Line = line
 		return nil, finding.List{f}
 	}
@@ -101,20 +101,27 @@ func readYAML(data []byte) (any, finding.List) {
 	return tree, w.list()
 }
 
-// directive returns the line, counted from 1, of a directive such as "%YAML 1.1" before the first document, and 0 where
-// there is none. Kubectl cuts the text at "---" lines and takes what stands before one for a document.
-func directive(data []byte) int {
-	n := 0
+// misplaced returns the line, counted from 1, of a directive such as "%YAML 1.1" before the first document, or of a
+// document's end "..." between which and the document no "---" stands; and 0 where there is neither. Kubectl cuts the
+// text at "---" lines alone, and takes all that stands between two of them for one document.
+func misplaced(data []byte) (int, string) {
+	n, end := 0, 0
 	for line := range bytes.Lines(data) {
 		n++
-		switch line = bytes.TrimSpace(line); {
-		case len(line) > 0 && line[0] == '%':
-			return n
-		case len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")):
-			return 0
+		trimmed := bytes.TrimSpace(line)
+		switch {
+		case len(trimmed) == 0 || trimmed[0] == '#':
+		case trimmed[0] == '%':
+			return n, "a YAML directive"
+		case bytes.Equal(trimmed, []byte("---")):
+			end = 0
+		case bytes.HasPrefix(line, []byte("...")) && (len(trimmed) == 3 || line[3] == ' ' || line[3] == '\t'):
+			end = n
+		default:
+			return end, "the end of a document"
 		}
 	}
-	return 0
+	return 0, ""
 }
 
 // malformed turns an error of the YAML parser, whose text begins with the line, into findings.

@@ -16,7 +16,7 @@ import (
 // Unknown and misspelt fields, values of the wrong type and a second document are findings with their path;
 // where there is one, the object is empty.
 //
-// What `kubectl get -o yaml` adds is accepted and dropped: status, and in metadata uid, resourceVersion, generation,
+// What `kubectl get -o yaml` adds is accepted, checked as the API server checks it, and dropped: status, and in metadata uid, resourceVersion, generation,
 // generateName, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, managedFields, ownerReferences,
 // finalizers and selfLink. An annotation that it adds is kept. A byte order mark, CRLF line ends and documents of
 // nothing but comments are accepted as kubectl accepts them. At most 3 MiB are read, which is what the API server
@@ -39,12 +39,6 @@ func Parse(data []byte, kind string, apiVersions []string, spec proto.Message) (
 		findings = findings.WithObject(p.into.String())
 	}
 	return Object{}, findings
-}
-
-// What kubectl and the API server add to an object, and what takes part in nothing that istiod reads.
-var servedMetadata = []string{
-	"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",
-	"managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid",
 }
 
 // A parser reads a tree into an object.
@@ -93,7 +87,8 @@ func (p *parser) metadata(fields map[string]any) {
 	p.into.Namespace = p.string(fields, "namespace")
 	p.into.Labels = p.strings(fields, "labels")
 	p.into.Annotations = p.strings(fields, "annotations")
-	p.only(fields, "metadata", slices.Concat([]string{"name", "namespace", "labels", "annotations"}, servedMetadata)...)
+	p.served(fields, servedMetadata)
+	p.only(fields, "metadata", append([]string{"name", "namespace", "labels", "annotations"}, sortedKeys(servedMetadata)...)...)
 }
 
 // only reports the fields that are none of the known.

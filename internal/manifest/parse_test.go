@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
   generateName: x-
   generation: 3
   labels: {}
-  managedFields: [{manager: kubectl}]
+  managedFields: [{manager: kubectl, operation: Update}]
   namespace: null
   ownerReferences: []
   resourceVersion: "12"

@@ -23,8 +23,10 @@ var inputCodes = []CodeInfo{
 	{"WS909", Error, "A key must stand only once in an object.",
 		"YAML 1.2, section 3.2.1.3; kubectl --validate=strict"},
 
-	{"WS910", Error, "A manifest begins without a YAML directive, which kubectl takes for a document of its own.",
+	{"WS910", Error, "A manifest begins without a YAML directive or a document's end, which kubectl takes for a part of the document.",
 		"k8s.io/apimachinery pkg/util/yaml (NewYAMLReader)"},
+	{"WS911", Error, "Metadata that the API server sets must be as it sets it, or be left out.",
+		"kubernetes/apimachinery pkg/apis/meta/v1 (ObjectMeta), pkg/api/validation/objectmeta.go"},
 	{"WS920", Error, "A field must be known: a misspelt one is dropped by Istio without a word.",
 		"istio/api kubernetes/customresourcedefinitions.gen.yaml; istio/istio#26390"},
 	{"WS921", Error, "A value must have the type of its field.",
