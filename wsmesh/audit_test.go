@@ -190,8 +190,8 @@ metadata:
   annotations:
     kubectl.kubernetes.io/last-applied-configuration: '{"kind":"DestinationRule"}'
   managedFields:
-  - manager: kubectl
-    fieldsV1: {"f:spec": {}}
+  - {operation: Update,
+    fieldsV1: {"f:spec": {}}}
 spec:
   host: chat.prod.svc.cluster.local
   trafficPolicy:

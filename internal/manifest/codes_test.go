@@ -88,6 +88,7 @@ func TestCodes(t *testing.T) {
 		{"WS909", read(rule("host: a", "host: b")), read(good), "", 7, "a key that stands twice"},
 		{"WS910", read("# a comment\n%YAML 1.1\n---\n" + rule("host: a")), read("# a comment\n---\n" + rule("host: \"%a\"")), "", 2, "a directive"},
 		{"WS910", read("# a comment\n... # an end\n" + rule("host: a")), read(rule("host: a") + "...\n"), "", 2, "a document's end"},
+		{"WS910", read(jsonRule(`{"host":"a"}`) + "\n# an end\n...\n"), read(jsonRule(`{"host":"a"}`) + "\n# nothing more\n"), "", 3, "a document's end after JSON"},
 		{"WS911", read(strings.Replace(good, "  name: x", "  name: x\n  creationTimestamp: 5", 1)), read(strings.Replace(good, "  name: x", "  name: x\n  creationTimestamp: null", 1)),
 			"metadata.creationTimestamp", 0, "a number for a time"},
 

@@ -73,7 +73,7 @@ func notText(data []byte, i int, what string) finding.List {
 
 func readYAML(data []byte) (any, finding.List) {
 	if line, what := misplaced(data); line > 0 {
-		f := finding.New("WS910", "", "the manifest begins with "+what, "remove that line: kubectl takes it for a part of the document")
+		f := finding.New("WS910", "", what+" stands where kubectl takes it for a document", "remove that line")
 		f.Line = line
 		return nil, finding.List{f}
 	}
@@ -101,24 +101,29 @@ func readYAML(data []byte) (any, finding.List) {
 	return tree, w.list()
 }
 
-// misplaced returns the line, counted from 1, of a directive such as "%YAML 1.1" before the first document, or of a
-// document's end "..." between which and the document no "---" stands; and 0 where there is neither. Kubectl cuts the
-// text at "---" lines alone, and takes all that stands between two of them for one document.
+// misplaced returns the line, counted from 1, of a directive such as "%YAML 1.1" or a document's end "..." before the
+// first document, and 0 where there is neither. Kubectl cuts the text at "---" lines alone, and takes all that stands
+// between two of them for one document; and what follows a JSON object for another (apimachinery pkg/util/yaml).
 func misplaced(data []byte) (int, string) {
-	n, end := 0, 0
+	var object json.RawMessage
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	n := 0
+	if decoder.Decode(&object) == nil && object[0] == '{' {
+		n = bytes.Count(data[:decoder.InputOffset()], []byte("\n"))
+		_, data, _ = bytes.Cut(data[decoder.InputOffset():], []byte("\n"))
+		n++
+	}
 	for line := range bytes.Lines(data) {
 		n++
 		trimmed := bytes.TrimSpace(line)
 		switch {
-		case len(trimmed) == 0 || trimmed[0] == '#':
+		case len(trimmed) == 0 || trimmed[0] == '#' || bytes.Equal(trimmed, []byte("---")):
 		case trimmed[0] == '%':
 			return n, "a YAML directive"
-		case bytes.Equal(trimmed, []byte("---")):
-			end = 0
 		case bytes.HasPrefix(line, []byte("...")) && (len(trimmed) == 3 || line[3] == ' ' || line[3] == '\t'):
-			end = n
+			return n, "the end of a document"
 		default:
-			return end, "the end of a document"
+			return 0, ""
 		}
 	}
 	return 0, ""

@@ -23,7 +23,7 @@ var inputCodes = []CodeInfo{
 	{"WS909", Error, "A key must stand only once in an object.",
 		"YAML 1.2, section 3.2.1.3; kubectl --validate=strict"},
 
-	{"WS910", Error, "A manifest begins without a YAML directive or a document's end, which kubectl takes for a part of the document.",
+	{"WS910", Error, "No YAML directive and no document's end may stand where kubectl takes it for a part of a document.",
 		"k8s.io/apimachinery pkg/util/yaml (NewYAMLReader)"},
 	{"WS911", Error, "Metadata that the API server sets must be as it sets it, or be left out.",
 		"kubernetes/apimachinery pkg/apis/meta/v1 (ObjectMeta), pkg/api/validation/objectmeta.go"},
