@@ -143,8 +143,11 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 	switch {
 	case p.Filter == "" && p.SubFilter == "":
 	case p.ApplyTo == networking.EnvoyFilter_LISTENER_FILTER && p.SubFilter == "":
+		r.name(".match.listener.listenerFilter", p.Filter)
 		all.listener.ListenerFilter = p.Filter
 	default:
+		r.name(".match.listener.filterChain.filter.name", p.Filter)
+		r.name(".match.listener.filterChain.filter.subFilter.name", p.SubFilter)
 		all.filter.Name = p.Filter
 		all.chain.Filter = &all.filter
 		all.listener.FilterChain = &all.chain
@@ -156,6 +159,13 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 		}
 	}
 	return &all.match
+}
+
+// name reports a name to match that cannot be written, at its path.
+func (r *report) name(path, name string) {
+	mark := r.mark()
+	r.writer(true).text(name)
+	r.below(mark, path)
 }
 
 // value returns Value as patch.value has it, wrapped where the object of applyTo is a filter, and as messages. The

@@ -55,7 +55,11 @@ func built(b Builder) input {
 			}
 			return listOf(t, err)
 		}
-		return f.Validate()
+		list := f.Validate()
+		if list.Err() != nil {
+			t.Errorf("Build lets through what Validate refuses: %v", list.Err())
+		}
+		return list
 	}
 }
 
@@ -452,6 +456,12 @@ var rules = []struct {
 	{"WS240", "invalid UTF-8 in a builder's name to match", ".match.listener.filterChain.filter.name",
 		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "\xff", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "c"}}),
 		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "ÿ", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "c"}})},
+	{"WS240", "invalid UTF-8 in a builder's name of an HTTP filter", ".match.listener.filterChain.filter.subFilter.name",
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "\xff", Operation: merge, Value: &hcmv3.HttpFilter{Name: "c"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "ÿ", Operation: merge, Value: &hcmv3.HttpFilter{Name: "c"}})},
+	{"WS240", "invalid UTF-8 in a builder's name of a listener filter", ".match.listener.listenerFilter",
+		patched(Patch{ApplyTo: networking.EnvoyFilter_LISTENER_FILTER, Filter: "\xff", Operation: networking.EnvoyFilter_Patch_REPLACE, Value: &listenerv3.ListenerFilter{Name: "c"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_LISTENER_FILTER, Filter: "ÿ", Operation: networking.EnvoyFilter_Patch_REPLACE, Value: &listenerv3.ListenerFilter{Name: "c"}})},
 	{"WS240", "NaN is no number of JSON", ".patch.value.a",
 		made(spec(object1("a", structpb.NewNumberValue(math.NaN())))), made(spec(object1("name", structpb.NewStringValue("c"))))},
 	{"WS240", "an empty Value", ".patch.value.name[0]",
