@@ -34,6 +34,7 @@ type pitfall struct {
 	warning  string          // istiod's warning
 	protocol string          // at the server's proxy, where the WebSocket works all the same
 	sniffed  bool            // with mutual TLS it takes Istio's ALPN filter, which upstream Envoy lacks, to be known as HTTP
+	hangs    bool            // the client's handshake is answered by nobody
 	status   int             // else what the client is refused with
 	flags    string
 }
@@ -58,6 +59,7 @@ var pitfalls = []pitfall{
 		plan: &wsmesh.Service{Port: wsmesh.Port{Number: 8080, TargetPort: 80, Name: "http2-ws"}}, portName: "http2-ws", status: 503, flags: "- via_upstream"},
 	{name: "an endpoint without sidecar", manifest: "pair", codes: []string{"WS303"},
 		plan: &wsmesh.Service{External: true}, bare: true, status: 503, flags: terminated},
+	{name: "a buffer filter before the router", manifest: "buffer-filter", codes: []string{"WS358"}, protocol: "HTTP/2", hangs: true},
 }
 
 const terminated = "UC upstream_reset_before_response_started{connection_termination}"
@@ -101,13 +103,30 @@ func TestPitfalls(t *testing.T) {
 				})
 			}
 			x.await(t, p)
-			if x.status == 0 {
+			switch {
+			case x.hangs:
+				p.hangs(t, id, x.name)
+			case x.status == 0:
 				p.works(t, id, x.name, x.protocol)
-			} else {
+			default:
 				p.breaks(t, id, x.name, x.status, x.flags)
 			}
 		})
 	}
+}
+
+// hangs runs the documents' client and expects that its handshake is not answered until it gives up, and that the
+// WebSocket has not reached the application.
+func (p *pair) hangs(t testing.TB, id, expectation string) {
+	t.Helper()
+	_, text := p.helloWorld(t)
+	if !strings.Contains(text, "timed out during opening handshake") {
+		t.Errorf("case %s: the client printed %q", id, text)
+	}
+	if n := p.server.stat(t, `^cluster\.inbound\|.*upstream_rq_total$`); n != 0 {
+		t.Errorf("case %s: the server's proxy sent the application %d requests", id, n)
+	}
+	p.row(id, expectation, "no answer, until the client gives up", "-", "-")
 }
 
 func (x pitfall) file() string { return "testdata/pitfalls/" + x.manifest + ".yaml" }
@@ -158,6 +177,7 @@ func (x pitfall) checkCodes(t *testing.T) {
 		for document := range strings.SplitSeq(string(data), "---\n") {
 			found = append(found, findings(document)...)
 		}
+		found = append(found, audit(t, string(data))...)
 	}
 	var codes []string
 	for _, f := range found {
