@@ -100,7 +100,7 @@ var auditEvidence = []evidence{
 		}
 		return must(t, config.ObjectInRevision(&parsed[0], "canary") && !config.ObjectInRevision(&parsed[0], "default"), "another revision passes over it")
 	})},
-	{code: "WS358", shown: notHere("what Envoy's buffer filter does with a WebSocket")},
+	{code: "WS358", shown: inTraffic("TestPitfalls", "a buffer filter before the router", "the WebSocket never reaches the application")},
 	{code: "WS359", shown: behaviour(func(t *testing.T, _ string) string {
 		lost := rule("{host: no-such-service.default.svc.cluster.local, trafficPolicy: " + upgrade + "}")
 		return must(t, toServerOf(t, lost) == http1 && says("IST0174", lost)(t), "no cluster is changed, and istioctl analyze says IST0174")

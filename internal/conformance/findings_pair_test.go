@@ -75,7 +75,7 @@ var pairEvidence = []evidence{
 		s := cluster{objects: objects(server), configs: append([]string{gatewayConfig}, docs...)}.start(t)
 		return must(t, len(allowConnect(s.hcms(s.gateway("istio-ingress", "10.0.4.1", map[string]string{"istio": "ingressgateway"})))) == 0, "the gateway is not patched")
 	})},
-	{code: "WS307", shown: notHere("what Envoy does with a WebSocket that a browser opens over HTTP/2")},
+	{code: "WS307", shown: inTraffic("TestGateway", "", "Chromium's WebSocket over HTTP/2 is answered with 400 by the application")},
 	{code: "WS310", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.WithBaseRule(ruleFor("other.default.svc.cluster.local", "base", 0))), shown: behaviour(func(t *testing.T, _ string) string {
 		s := cluster{objects: objects(server, client), configs: yamlOf(t, ruleFor("other.default.svc.cluster.local", "base", networking.ConnectionPoolSettings_HTTPSettings_UPGRADE))}.start(t)
 		return must(t, len(s.http2Clusters(client.proxy(s, "1.31.0"))) == 0, "a rule for another host does nothing for the Service")

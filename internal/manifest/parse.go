@@ -16,11 +16,11 @@ import (
 // Unknown and misspelt fields, values of the wrong type and a second document are findings with their path;
 // where there is one, the object is empty.
 //
-// What `kubectl get -o yaml` adds is accepted, checked as the API server checks it, and dropped: status, and in metadata uid, resourceVersion, generation,
-// generateName, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, managedFields, ownerReferences,
-// finalizers and selfLink. An annotation that it adds is kept. A byte order mark, CRLF line ends and documents of
-// nothing but comments are accepted as kubectl accepts them. At most 3 MiB are read, which is what the API server
-// takes. The values of metadata are checked by [Object.Validate], not here.
+// What `kubectl get -o yaml` adds is accepted, checked as the API server checks it, and dropped: status, and in metadata
+// uid, resourceVersion, generation, generateName, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds,
+// managedFields, ownerReferences, finalizers and selfLink. An annotation that it adds is kept. A byte order mark, CRLF
+// line ends and documents of nothing but comments are accepted as kubectl accepts them. At most 3 MiB are read, which is
+// what the API server takes. The values of metadata are checked by [Object.Validate], not here.
 func Parse(data []byte, kind string, apiVersions []string, spec proto.Message) (Object, finding.List) {
 	tree, findings := document(data)
 	if len(findings) > 0 {
