@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package docs
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wsmesh/wsmesh/internal/golden"
+)
+
+const module = "github.com/wsmesh/wsmesh"
+
+// publicPackages are the folders of the packages that users import.
+var publicPackages = []string{"version", "destinationrule", "envoyfilter", "wsmesh", "wsmesh/finding", "wsmesh/wsmeshtest"}
+
+// root is the folder of the module, seen from this package.
+const root = "../.."
+
+// TestAPI holds what each public package exports to testdata/api, a line for each name, field and method. A line that
+// goes away or changes breaks a user's build: run it with -update where that is meant, and say it in the changelog.
+func TestAPI(t *testing.T) {
+	for _, dir := range publicPackages {
+		t.Run(dir, func(t *testing.T) {
+			fset, pkg := load(t, dir)
+			lines := exported(fset, pkg)
+			if len(lines) == 0 {
+				t.Fatal("the package exports nothing")
+			}
+			path := filepath.Join("testdata", "api", strings.ReplaceAll(dir, "/", "-")+".txt")
+			golden.Equal(t, path, []byte(strings.Join(lines, "\n")+"\n"))
+		})
+	}
+}
+
+// TestEveryPublicPackageIsListed finds the packages that a user can import, examples aside.
+func TestEveryPublicPackageIsListed(t *testing.T) {
+	var found []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		switch name := d.Name(); {
+		case path == root:
+		case strings.HasPrefix(name, ".") || slices.Contains([]string{"internal", "examples", "testdata"}, name):
+			return filepath.SkipDir
+		default:
+			rel, err := filepath.Rel(root, path)
+			found = append(found, filepath.ToSlash(rel))
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Clone(publicPackages)
+	slices.Sort(want)
+	slices.Sort(found)
+	if !slices.Equal(found, want) {
+		t.Errorf("public packages are %v, and listed %v", found, want)
+	}
+}
+
+// load parses the package in dir, a folder below the module's, with its examples.
+func load(t *testing.T, dir string) (*token.FileSet, *doc.Package) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no Go files in %s: %v", dir, err)
+	}
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte("\n//go:build ignore\n")) {
+			continue
+		}
+		file, err := parser.ParseFile(fset, path, text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	pkg, err := doc.NewFromFiles(fset, files, module+"/"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fset, pkg
+}
+
+// exported returns a line for each exported constant, variable, function, type, field and method, sorted.
+func exported(fset *token.FileSet, pkg *doc.Package) []string {
+	a := &api{fset: fset}
+	a.values(pkg.Consts)
+	a.values(pkg.Vars)
+	a.funcs(pkg.Funcs)
+	for _, t := range pkg.Types {
+		a.values(t.Consts)
+		a.values(t.Vars)
+		a.funcs(t.Funcs)
+		a.funcs(t.Methods)
+		for _, spec := range t.Decl.Specs {
+			a.typ(spec.(*ast.TypeSpec))
+		}
+	}
+	slices.Sort(a.lines)
+	return a.lines
+}
+
+type api struct {
+	fset  *token.FileSet
+	lines []string
+}
+
+func (a *api) add(format string, args ...any) {
+	a.lines = append(a.lines, fmt.Sprintf(format, args...))
+}
+
+// text is the source of a node on one line.
+func (a *api) text(node any) string {
+	var b bytes.Buffer
+	if err := printer.Fprint(&b, a.fset, node); err != nil {
+		return err.Error()
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func (a *api) values(values []*doc.Value) {
+	for _, v := range values {
+		for _, spec := range v.Decl.Specs {
+			spec := spec.(*ast.ValueSpec)
+			for i, name := range spec.Names {
+				if !name.IsExported() {
+					continue
+				}
+				line := v.Decl.Tok.String() + " " + name.Name
+				if spec.Type != nil {
+					line += " " + a.text(spec.Type)
+				}
+				if v.Decl.Tok == token.CONST && i < len(spec.Values) {
+					line += " = " + a.text(spec.Values[i])
+				}
+				a.add("%s", line)
+			}
+		}
+	}
+}
+
+func (a *api) funcs(funcs []*doc.Func) {
+	for _, f := range funcs {
+		decl := *f.Decl
+		decl.Doc, decl.Body = nil, nil
+		a.add("%s", a.text(&decl))
+	}
+}
+
+func (a *api) typ(spec *ast.TypeSpec) {
+	kind := func(what string) { a.add("type %s%s %s", spec.Name, a.params(spec), what) }
+	member := func(field *ast.Field) {
+		if len(field.Names) == 0 { // embedded
+			a.add("type %s, %s", spec.Name, a.text(field.Type))
+		}
+		for _, name := range field.Names {
+			if name.IsExported() {
+				tag := ""
+				if field.Tag != nil {
+					tag = " " + field.Tag.Value
+				}
+				a.add("type %s, %s %s%s", spec.Name, name, a.text(field.Type), tag)
+			}
+		}
+	}
+	switch t := spec.Type.(type) {
+	case *ast.StructType:
+		kind("struct")
+		for _, field := range t.Fields.List {
+			member(field)
+		}
+	case *ast.InterfaceType:
+		if t.Incomplete {
+			kind("interface, with unexported methods")
+		} else {
+			kind("interface")
+		}
+		for _, field := range t.Methods.List {
+			member(field)
+		}
+	default:
+		kind(a.text(t))
+	}
+}
+
+func (a *api) params(spec *ast.TypeSpec) string {
+	if spec.TypeParams == nil {
+		return ""
+	}
+	return "[" + a.text(spec.TypeParams) + "]"
+}
