@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package docs
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// elsewhere are commands that this test does not run, by their page, with the file that runs them and a text that
+// shows it there.
+var elsewhere = map[string]map[string][2]string{
+	"README.md": {
+		"go test ./...": {".ci/run", `[ "$command" = 'go test ./...' ]`},
+	},
+	"examples/krmfunction/README.md": {
+		"go build -o krmfunction github.com/wsmesh/wsmesh/examples/krmfunction": {"examples/krmfunction/kustomizetest/kustomize_test.go", `"github.com/wsmesh/wsmesh/examples/krmfunction"`},
+		"kustomize build --enable-alpha-plugins --enable-exec .":                {"examples/krmfunction/kustomizetest/kustomize_test.go", `"build", "--enable-alpha-plugins", "--enable-exec", "."`},
+		"cd examples/krmfunction/kustomizetest && go test ./...":                {".ci/run", "examples/*/*/go.mod"},
+	},
+	".github/CONTRIBUTING.md": {
+		"go test ./...": {".ci/run", "step 'tests'"},
+		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run"},
+		"go test ./wsmesh -run TestGolden -update":                                {".ci/run", "CONTRIBUTING.md | "},
+		"go test ./internal/docs -run TestAPI -update":                            {".ci/run", "CONTRIBUTING.md | "},
+		"(cd internal/conformance && go test -run TestFindingsAreTrue . -update)": {".ci/run", "CONTRIBUTING.md | "},
+		"go generate ./envoyfilter":                                               {".ci/run", "CONTRIBUTING.md | "},
+	},
+}
+
+// shell finds the lines of a page's blocks of commands.
+var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// TestCommands runs the commands of the READMEs as they stand there, those of a page one after the other. Programs of
+// the examples are built once, and `go run` runs what was built; kubectl and istioctl print what they print for a mesh
+// with one pair.
+func TestCommands(t *testing.T) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "bin")
+	build := exec.Command("go", "build", "-o", bin+"/", "./examples/...")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for name, script := range programs {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	examples, err := filepath.Abs(filepath.Join(root, "examples"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for page, text := range pages(t) {
+		if page != "README.md" && page != ".github/CONTRIBUTING.md" && !strings.HasPrefix(page, "examples/") {
+			continue
+		}
+		t.Run(page, func(t *testing.T) {
+			work := t.TempDir()
+			if page == "examples/audit/README.md" {
+				if err := os.MkdirAll(filepath.Join(work, "manifests"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(work, "manifests", "chat.yaml"), []byte(served), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink(examples, filepath.Join(work, "examples")); err != nil {
+				t.Fatal(err)
+			}
+			seen := map[string]bool{}
+			for _, block := range shell.FindAllStringSubmatch(text, -1) {
+				for line := range strings.Lines(block[1]) {
+					line, _, _ = strings.Cut(line, "  #")
+					command := strings.TrimSpace(line)
+					seen[command] = true
+					if by, ok := elsewhere[page][command]; ok {
+						if !strings.Contains(read(t, by[0]), by[1]) {
+							t.Errorf("%s runs %q no more: there is no %q in it", by[0], command, by[1])
+						}
+						continue
+					}
+					ran++
+					cmd := exec.Command("sh", "-ec", command)
+					cmd.Dir = work
+					cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+					out, err := cmd.CombinedOutput()
+					if strings.Contains(command, "./examples/audit") { // finds what is wrong with the rule, and so exits with 1
+						if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "WS340") {
+							t.Errorf("$ %s\n%s%v", command, out, err)
+						}
+					} else if err != nil || len(out) == 0 && !strings.Contains(command, " > ") {
+						t.Errorf("$ %s\n%s%v", command, out, err)
+					}
+				}
+			}
+			for command := range elsewhere[page] {
+				if !seen[command] {
+					t.Errorf("the page has no command %q", command)
+				}
+			}
+		})
+	}
+	if ran < 8 {
+		t.Errorf("only %d commands were run", ran)
+	}
+	for page := range elsewhere {
+		if !exists(page) {
+			t.Errorf("there is no %s", page)
+		}
+	}
+}
+
+// programs stand for those that a reader has: each is what it prints for the command lines of the READMEs.
+var programs = map[string]string{
+	"go": `case "$1 $2" in
+"run ./examples/"*) program=${2#./examples/}; shift 2; exec "$(dirname "$0")/$program" "$@";;
+esac
+echo "go $*: not a command of a README" >&2
+exit 1
+`,
+	"istioctl": `case "$*" in
+"version -o json") echo '{"clientVersion":{"version":"1.24.1"},"meshVersion":[{"Component":"pilot","Info":{"version":"1.24.1"}}],"dataPlaneVersion":[{"ID":"chat-0.prod","IstioVersion":"1.24.1"}]}';;
+"version") printf 'client version: 1.24.1\ncontrol plane version: 1.24.1\ndata plane version: 1.24.1 (2 proxies)\n';;
+*) echo "istioctl $*: not a command of a README" >&2; exit 1;;
+esac
+`,
+	"kubectl": fmt.Sprintf(`case "$1" in
+get) cat <<'END'
+%sEND
+;;
+*) echo "kubectl $*: not a command of a README" >&2; exit 1;;
+esac
+`, served),
+}
+
+// served is what "kubectl get -o yaml" prints of a rule whose filter is missing.
+const served = `apiVersion: v1
+kind: List
+metadata: {resourceVersion: ""}
+items:
+- apiVersion: networking.istio.io/v1
+  kind: DestinationRule
+  metadata: {name: chat, namespace: prod, resourceVersion: "7", uid: 1f0c6c5e-7d4b-4a8e-9d0a-0c6b1f7a2b3c}
+  spec:
+    host: chat.prod.svc.cluster.local
+    trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: chat, namespace: prod}
+  spec:
+    selector: {app: chat}
+    ports: [{port: 80, name: http}]
+`
