@@ -109,12 +109,12 @@ func (b Builder) Build() (*Rule, error) {
 // overlay lays the builder's fields over a copy of Base, and returns what could not be.
 func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
-	if base := spec.Host; base != "" && b.Host != "" && base != b.Host {
+	if base := spec.GetHost(); base != "" && b.Host != "" && base != b.Host {
 		problems = append(problems, finding.New("WS141", "spec.host",
 			fmt.Sprintf("the host is %q, and Base is for %q", b.Host, base),
 			"leave Host empty to keep Base's, or start from a Base for the same host"))
 	}
-	spec.Host = cmp.Or(b.Host, spec.Host, b.Name)
+	spec.Host = cmp.Or(b.Host, spec.GetHost(), b.Name)
 
 	problems = append(problems, layPolicy(&spec.TrafficPolicy, b.H2Upgrade, "spec")...)
 	if len(b.Ports) > 0 {
@@ -197,10 +197,10 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		}
 		setPolicy(&settings[at].ConnectionPool, port.H2Upgrade)
 	}
-	if spec.TrafficPolicy == nil && len(settings) > 0 {
+	if spec.GetTrafficPolicy() == nil && len(settings) > 0 {
 		spec.TrafficPolicy = &networking.TrafficPolicy{}
 	}
-	if spec.TrafficPolicy != nil {
+	if spec.GetTrafficPolicy() != nil {
 		spec.TrafficPolicy.PortLevelSettings = settings
 	}
 	return problems
@@ -208,15 +208,15 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 
 func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
-	entries := make(map[string]int, len(spec.Subsets))
-	for i, s := range spec.Subsets {
+	entries := make(map[string]int, len(spec.GetSubsets()))
+	for i, s := range spec.GetSubsets() {
 		entries[s.GetName()] = i
 	}
 	given := make(map[string]int, len(b.Subsets))
 	for i, subset := range b.Subsets {
 		at, exists := entries[subset.Name]
 		if !exists {
-			at = len(spec.Subsets)
+			at = len(spec.GetSubsets())
 		}
 		path := "spec.subsets[" + strconv.Itoa(at) + "]"
 		if first, again := given[subset.Name]; again {
@@ -228,7 +228,7 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 			spec.Subsets = append(spec.Subsets, &networking.Subset{Name: subset.Name})
 			entries[subset.Name] = at
 		}
-		target := spec.Subsets[at]
+		target := spec.GetSubsets()[at]
 		if len(subset.Labels) > 0 {
 			target.Labels = maps.Clone(subset.Labels)
 		}

@@ -3,6 +3,7 @@
 package destinationrule
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -529,7 +530,7 @@ func rule(change func(*Rule)) func(testing.TB) finding.List {
 
 func pool(change func(*networking.ConnectionPoolSettings)) func(testing.TB) finding.List {
 	return rule(func(r *Rule) {
-		p := r.Spec.TrafficPolicy.ConnectionPool
+		p := r.Spec.GetTrafficPolicy().GetConnectionPool()
 		p.Tcp = &networking.ConnectionPoolSettings_TCPSettings{}
 		change(p)
 	})
@@ -603,8 +604,8 @@ func clientProtocol(host string) *networking.DestinationRule {
 
 func errorList(t testing.TB, err error) finding.List {
 	t.Helper()
-	list, ok := err.(finding.List)
-	if !ok {
+	var list finding.List
+	if !errors.As(err, &list) {
 		t.Fatalf("got %v, want a finding.List", err)
 	}
 	return list

@@ -26,7 +26,7 @@ func (v *validator) effect(p *path, spec *networking.DestinationRule) {
 // hostEffect follows ResolveShortnameToFQDN in pilot/pkg/model/config.go: a name without a dot is looked up in the
 // rule's namespace, and any other is taken as it is.
 func (v *validator) hostEffect(p *path, spec *networking.DestinationRule) {
-	host := spec.Host
+	host := spec.GetHost()
 	dots := strings.Count(host, ".")
 	wildcard := strings.HasPrefix(host, "*")
 	switch {
@@ -46,7 +46,7 @@ func (v *validator) hostEffect(p *path, spec *networking.DestinationRule) {
 			fmt.Sprintf("%q is looked up in the namespace that the rule is applied to, whichever that is", host),
 			fmt.Sprintf("write \"%s.<namespace>.svc.cluster.local\", or set metadata.namespace", host)))
 	}
-	if spec.TrafficPolicy == nil && len(spec.Subsets) == 0 {
+	if spec.GetTrafficPolicy() == nil && len(spec.GetSubsets()) == 0 {
 		v.add(finding.New("WS180", p.String(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
 			"set a trafficPolicy, or delete the rule"))
 	}
@@ -60,9 +60,9 @@ func (v *validator) reach(p *path, spec *networking.DestinationRule) {
 	}
 	field := ""
 	switch {
-	case spec.WorkloadSelector != nil:
+	case spec.GetWorkloadSelector() != nil:
 		field = "workloadSelector"
-	case len(spec.ExportTo) == 1 && (spec.ExportTo[0] == "." || spec.ExportTo[0] == v.namespace):
+	case len(spec.GetExportTo()) == 1 && (spec.GetExportTo()[0] == "." || spec.GetExportTo()[0] == v.namespace):
 		field = "exportTo"
 	default:
 		return
@@ -73,16 +73,16 @@ func (v *validator) reach(p *path, spec *networking.DestinationRule) {
 
 // selection warns of labels that select nothing, because no pod can carry them, and of a selector without labels.
 func (v *validator) selection(p *path, spec *networking.DestinationRule) {
-	for i, s := range spec.Subsets {
+	for i, s := range spec.GetSubsets() {
 		sub := p.entry("subsets", i)
 		v.impossible(&sub, "labels", s.GetLabels())
 	}
-	if spec.WorkloadSelector == nil {
+	if spec.GetWorkloadSelector() == nil {
 		return
 	}
 	sub := p.field("workloadSelector")
-	v.impossible(&sub, "matchLabels", spec.WorkloadSelector.MatchLabels)
-	if len(spec.WorkloadSelector.MatchLabels) == 0 {
+	v.impossible(&sub, "matchLabels", spec.GetWorkloadSelector().GetMatchLabels())
+	if len(spec.GetWorkloadSelector().GetMatchLabels()) == 0 {
 		v.add(finding.New("WS172", sub.String(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
 			"write matchLabels, or leave workloadSelector out"))
 	}
@@ -110,8 +110,8 @@ func (v *validator) impossible(p *path, field string, labels map[string]string) 
 // wants, so it is left alone.
 func (v *validator) lostPolicies(p *path, spec *networking.DestinationRule) {
 	policy := p.field("trafficPolicy")
-	ports := spec.TrafficPolicy.GetPortLevelSettings()
-	wide := policyOf(spec.TrafficPolicy.GetConnectionPool())
+	ports := spec.GetTrafficPolicy().GetPortLevelSettings()
+	wide := policyOf(spec.GetTrafficPolicy().GetConnectionPool())
 	byPort := make(map[uint32]h2UpgradePolicy, len(ports))
 	some := wide // a policy that holds for some port
 	for i, s := range ports {
@@ -121,13 +121,13 @@ func (v *validator) lostPolicies(p *path, spec *networking.DestinationRule) {
 		}
 		some = cmp.Or(some, policyOf(s.GetConnectionPool()))
 	}
-	for i, s := range spec.Subsets {
+	for i, s := range spec.GetSubsets() {
 		sub := p.entry("subsets", i)
 		policy := sub.field("trafficPolicy")
 		pool := s.GetTrafficPolicy().GetConnectionPool()
 		if pool != nil && saysNothing(pool) && some != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
 			v.add(finding.New("WS165", policy.at("connectionPool"),
-				fmt.Sprintf("the connection pool replaces the one with h2UpgradePolicy %s, which the subset %q so loses", some, s.Name),
+				fmt.Sprintf("the connection pool replaces the one with h2UpgradePolicy %s, which the subset %q so loses", some, s.GetName()),
 				"write h2UpgradePolicy here too"))
 		}
 		for j, entry := range s.GetTrafficPolicy().GetPortLevelSettings() {
@@ -161,7 +161,7 @@ func saysNothing(pool *networking.ConnectionPoolSettings) bool {
 
 // upgrades reports whether the rule says UPGRADE anywhere.
 func upgrades(spec *networking.DestinationRule) bool {
-	return upgradesIn(spec.TrafficPolicy) || slices.ContainsFunc(spec.Subsets, func(s *networking.Subset) bool { return upgradesIn(s.GetTrafficPolicy()) })
+	return upgradesIn(spec.GetTrafficPolicy()) || slices.ContainsFunc(spec.GetSubsets(), func(s *networking.Subset) bool { return upgradesIn(s.GetTrafficPolicy()) })
 }
 
 func upgradesIn(policy *networking.TrafficPolicy) bool {

@@ -64,8 +64,8 @@ func ExampleBuilder() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(rule.Spec.TrafficPolicy.ConnectionPool.Tcp.MaxConnections)
-	fmt.Println(rule.Spec.TrafficPolicy.ConnectionPool.Http.H2UpgradePolicy)
+	fmt.Println(rule.Spec.GetTrafficPolicy().GetConnectionPool().GetTcp().GetMaxConnections())
+	fmt.Println(rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy())
 	// Output:
 	// 1000
 	// UPGRADE
@@ -103,8 +103,8 @@ func ExamplePortPolicy() {
 		fmt.Println(err)
 		return
 	}
-	for _, port := range rule.Spec.TrafficPolicy.PortLevelSettings {
-		fmt.Println(port.Port.Number, port.ConnectionPool.Http.H2UpgradePolicy)
+	for _, port := range rule.Spec.GetTrafficPolicy().GetPortLevelSettings() {
+		fmt.Println(port.GetPort().GetNumber(), port.GetConnectionPool().GetHttp().GetH2UpgradePolicy())
 	}
 	// Output:
 	// 8080 UPGRADE
@@ -125,8 +125,8 @@ func ExampleSubsetPolicy() {
 		fmt.Println(err)
 		return
 	}
-	for _, subset := range rule.Spec.Subsets {
-		fmt.Println(subset.Name, subset.TrafficPolicy != nil)
+	for _, subset := range rule.Spec.GetSubsets() {
+		fmt.Println(subset.GetName(), subset.GetTrafficPolicy() != nil)
 	}
 	// Output:
 	// v1 true
@@ -163,7 +163,7 @@ func ExampleParse() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(rule.Spec.Host)
+	fmt.Println(rule.Spec.GetHost())
 
 	_, err = destinationrule.Parse([]byte(`{
 		"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "a"},

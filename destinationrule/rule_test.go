@@ -15,8 +15,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/testing/protocmp"
 	networking "istio.io/api/networking/v1alpha3"
-
-	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 func TestParse(t *testing.T) {
@@ -148,7 +146,7 @@ func TestConcurrentUse(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			r.Validate()
-			if up, err := r.WithH2Upgrade(DoNotUpgrade); err != nil || policyOf(up.Spec.TrafficPolicy.ConnectionPool) != h2UpgradePolicy(DoNotUpgrade) {
+			if up, err := r.WithH2Upgrade(DoNotUpgrade); err != nil || policyOf(up.Spec.GetTrafficPolicy().GetConnectionPool()) != h2UpgradePolicy(DoNotUpgrade) {
 				t.Errorf("%v, %v", up, err)
 			}
 			if b, err := (Builder{Name: r.Name, Base: r.Spec}).Build(); err != nil || !proto.Equal(b.Spec, r.Spec) {
@@ -182,7 +180,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, doc := range strings.Split(string(data), "\n---\n") {
+	for doc := range strings.SplitSeq(string(data), "\n---\n") {
 		f.Add([]byte(doc))
 	}
 	f.Add([]byte(`{"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "a"}, "spec": {"host": "a", "trafficPolicy": {"retryBudget": {"percent": -0}}}}`))
@@ -271,7 +269,7 @@ func FuzzBuild(f *testing.F) {
 			t.Fatalf("the input changed from %v to %v, %v", before, base, labels)
 		}
 		if err != nil {
-			if r != nil || len(err.(finding.List).Errors()) == 0 {
+			if r != nil || len(errorList(t, err).Errors()) == 0 {
 				t.Fatalf("got %v and %v", r, err)
 			}
 			return

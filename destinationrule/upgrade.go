@@ -81,14 +81,14 @@ func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 }
 
 func spreadPolicy(spec *networking.DestinationRule, p UpgradePolicy) {
-	if spec.TrafficPolicy == nil {
+	if spec.GetTrafficPolicy() == nil {
 		spec.TrafficPolicy = &networking.TrafficPolicy{}
 	}
 	setPolicy(&spec.TrafficPolicy.ConnectionPool, p)
-	for _, port := range spec.TrafficPolicy.PortLevelSettings {
+	for _, port := range spec.GetTrafficPolicy().GetPortLevelSettings() {
 		setPolicy(&port.ConnectionPool, p)
 	}
-	for _, subset := range spec.Subsets {
+	for _, subset := range spec.GetSubsets() {
 		if subset.GetTrafficPolicy().GetConnectionPool() != nil {
 			setPolicy(&subset.TrafficPolicy.ConnectionPool, p)
 		}
@@ -103,7 +103,7 @@ func setPolicy(pool **networking.ConnectionPoolSettings, p UpgradePolicy) {
 	if *pool == nil {
 		*pool = &networking.ConnectionPoolSettings{}
 	}
-	if (*pool).Http == nil {
+	if (*pool).GetHttp() == nil {
 		(*pool).Http = &networking.ConnectionPoolSettings_HTTPSettings{}
 	}
 	(*pool).Http.H2UpgradePolicy = h2UpgradePolicy(p)
@@ -112,22 +112,22 @@ func setPolicy(pool **networking.ConnectionPoolSettings, p UpgradePolicy) {
 func removePolicy(spec *networking.DestinationRule) {
 	// The destination level shadows nothing above it. It goes first, because what is left of it decides what the
 	// other places would inherit.
-	policy := spec.TrafficPolicy
+	policy := spec.GetTrafficPolicy()
 	if policy != nil {
 		prunePool(&policy.ConnectionPool, false)
-		policy.PortLevelSettings = prunePorts(policy.PortLevelSettings, settles(policy))
+		policy.PortLevelSettings = prunePorts(policy.GetPortLevelSettings(), settles(policy))
 		if isEmpty(policy) {
 			spec.TrafficPolicy = nil
 		}
 	}
-	for _, subset := range spec.Subsets {
+	for _, subset := range spec.GetSubsets() {
 		own := subset.GetTrafficPolicy()
 		if own == nil {
 			continue
 		}
-		prunePool(&own.ConnectionPool, hasPool(spec.TrafficPolicy))
-		inherits := settles(own) || spec.TrafficPolicy != nil
-		own.PortLevelSettings = prunePorts(own.PortLevelSettings, inherits)
+		prunePool(&own.ConnectionPool, hasPool(spec.GetTrafficPolicy()))
+		inherits := settles(own) || spec.GetTrafficPolicy() != nil
+		own.PortLevelSettings = prunePorts(own.GetPortLevelSettings(), inherits)
 		if isEmpty(own) {
 			subset.TrafficPolicy = nil
 		}
@@ -142,10 +142,10 @@ func prunePool(pool **networking.ConnectionPoolSettings, shields bool) {
 		return
 	}
 	http.H2UpgradePolicy = networking.ConnectionPoolSettings_HTTPSettings_DEFAULT
-	if !isEmpty(http) || shields && (*pool).Tcp == nil {
+	if !isEmpty(http) || shields && (*pool).GetTcp() == nil {
 		return
 	}
-	if (*pool).Tcp != nil {
+	if (*pool).GetTcp() != nil {
 		(*pool).Http = nil
 		return
 	}
@@ -157,10 +157,10 @@ func prunePool(pool **networking.ConnectionPoolSettings, shields bool) {
 func prunePorts(ports []*networking.TrafficPolicy_PortTrafficPolicy, inherits bool) []*networking.TrafficPolicy_PortTrafficPolicy {
 	kept := ports[:0]
 	for _, port := range ports {
-		alone := port.LoadBalancer == nil && port.OutlierDetection == nil && port.Tls == nil
-		hadPool := port.ConnectionPool != nil
+		alone := port.GetLoadBalancer() == nil && port.GetOutlierDetection() == nil && port.GetTls() == nil
+		hadPool := port.GetConnectionPool() != nil
 		prunePool(&port.ConnectionPool, alone && inherits)
-		if alone && hadPool && port.ConnectionPool == nil {
+		if alone && hadPool && port.GetConnectionPool() == nil {
 			continue
 		}
 		kept = append(kept, port)
@@ -170,8 +170,8 @@ func prunePorts(ports []*networking.TrafficPolicy_PortTrafficPolicy, inherits bo
 
 // settles reports whether the policy holds anything but port levels, which a port or subset would inherit.
 func settles(p *networking.TrafficPolicy) bool {
-	return p.ConnectionPool != nil || p.LoadBalancer != nil || p.OutlierDetection != nil || p.Tls != nil ||
-		p.Tunnel != nil || p.ProxyProtocol != nil || p.RetryBudget != nil
+	return p.GetConnectionPool() != nil || p.GetLoadBalancer() != nil || p.GetOutlierDetection() != nil || p.GetTls() != nil ||
+		p.GetTunnel() != nil || p.GetProxyProtocol() != nil || p.GetRetryBudget() != nil
 }
 
 // hasPool reports whether the policy holds a connectionPool for any port.

@@ -177,7 +177,7 @@ func checkEverywhere(t *testing.T, before, after *networking.DestinationRule, p 
 	if !everywhere(after, p) {
 		t.Fatalf("%v is not everywhere in %v", p, after)
 	}
-	for subset := range len(before.Subsets) + 1 {
+	for subset := range len(before.GetSubsets()) + 1 {
 		for _, port := range []uint32{80, 81, 82} {
 			want, got := rest(effective(before, subset, port)), rest(effective(after, subset, port))
 			if !proto.Equal(want, got) {
@@ -188,7 +188,7 @@ func checkEverywhere(t *testing.T, before, after *networking.DestinationRule, p 
 }
 
 func everywhere(spec *networking.DestinationRule, p UpgradePolicy) bool {
-	for subset := range len(spec.Subsets) + 1 {
+	for subset := range len(spec.GetSubsets()) + 1 {
 		for _, port := range []uint32{80, 81, 82} {
 			if policyOf(effective(spec, subset, port).GetConnectionPool()) != h2UpgradePolicy(p) {
 				return false
@@ -200,25 +200,25 @@ func everywhere(spec *networking.DestinationRule, p UpgradePolicy) bool {
 
 // effective is what istiod applies to a port of a subset, counted from 1; 0 is the destination without a subset.
 func effective(spec *networking.DestinationRule, subset int, port uint32) *networking.TrafficPolicy {
-	general, _ := atPort(spec.TrafficPolicy, port)
-	if subset == 0 || spec.Subsets[subset-1].TrafficPolicy == nil {
+	general, _ := atPort(spec.GetTrafficPolicy(), port)
+	if subset == 0 || spec.GetSubsets()[subset-1].GetTrafficPolicy() == nil {
 		return general
 	}
-	own, whole := atPort(spec.Subsets[subset-1].TrafficPolicy, port)
-	if own.ConnectionPool != nil || whole {
-		general.ConnectionPool = own.ConnectionPool
+	own, whole := atPort(spec.GetSubsets()[subset-1].GetTrafficPolicy(), port)
+	if own.GetConnectionPool() != nil || whole {
+		general.ConnectionPool = own.GetConnectionPool()
 	}
-	if own.LoadBalancer != nil || whole {
-		general.LoadBalancer = own.LoadBalancer
+	if own.GetLoadBalancer() != nil || whole {
+		general.LoadBalancer = own.GetLoadBalancer()
 	}
-	if own.OutlierDetection != nil || whole {
-		general.OutlierDetection = own.OutlierDetection
+	if own.GetOutlierDetection() != nil || whole {
+		general.OutlierDetection = own.GetOutlierDetection()
 	}
-	if own.Tls != nil || whole {
-		general.Tls = own.Tls
+	if own.GetTls() != nil || whole {
+		general.Tls = own.GetTls()
 	}
-	if own.RetryBudget != nil {
-		general.RetryBudget = own.RetryBudget
+	if own.GetRetryBudget() != nil {
+		general.RetryBudget = own.GetRetryBudget()
 	}
 	return general
 }
@@ -226,8 +226,8 @@ func effective(spec *networking.DestinationRule, subset int, port uint32) *netwo
 // atPort returns a copy of what the policy says for the port, and whether that comes from a port level.
 func atPort(policy *networking.TrafficPolicy, port uint32) (*networking.TrafficPolicy, bool) {
 	for _, s := range policy.GetPortLevelSettings() {
-		if s.Port.Number == port {
-			return proto.CloneOf(&networking.TrafficPolicy{ConnectionPool: s.ConnectionPool, LoadBalancer: s.LoadBalancer, OutlierDetection: s.OutlierDetection, Tls: s.Tls}), true
+		if s.GetPort().GetNumber() == port {
+			return proto.CloneOf(&networking.TrafficPolicy{ConnectionPool: s.GetConnectionPool(), LoadBalancer: s.GetLoadBalancer(), OutlierDetection: s.GetOutlierDetection(), Tls: s.GetTls()}), true
 		}
 	}
 	if policy == nil {
@@ -240,10 +240,10 @@ func atPort(policy *networking.TrafficPolicy, port uint32) (*networking.TrafficP
 
 // rest is a policy without h2UpgradePolicy, and without a pool that sets nothing else.
 func rest(policy *networking.TrafficPolicy) *networking.TrafficPolicy {
-	if pool := policy.ConnectionPool; pool != nil {
-		if pool.Http != nil {
+	if pool := policy.GetConnectionPool(); pool != nil {
+		if pool.GetHttp() != nil {
 			pool.Http.H2UpgradePolicy = networking.ConnectionPoolSettings_HTTPSettings_DEFAULT
-			if proto.Size(pool.Http) == 0 {
+			if proto.Size(pool.GetHttp()) == 0 {
 				pool.Http = nil
 			}
 		}
@@ -261,14 +261,14 @@ func poolsWith(spec *networking.DestinationRule, p UpgradePolicy) []*networking.
 			pools = append(pools, pool)
 		}
 	}
-	policies := []*networking.TrafficPolicy{spec.TrafficPolicy}
-	for _, s := range spec.Subsets {
-		policies = append(policies, s.TrafficPolicy)
+	policies := []*networking.TrafficPolicy{spec.GetTrafficPolicy()}
+	for _, s := range spec.GetSubsets() {
+		policies = append(policies, s.GetTrafficPolicy())
 	}
 	for _, policy := range policies {
 		add(policy.GetConnectionPool())
 		for _, s := range policy.GetPortLevelSettings() {
-			add(s.ConnectionPool)
+			add(s.GetConnectionPool())
 		}
 	}
 	return pools
@@ -290,7 +290,7 @@ func randomPolicy(random *rand.Rand) *networking.TrafficPolicy {
 	}
 	for _, port := range []uint32{80, 81} {
 		s := &networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: port}, ConnectionPool: randomPool(random), Tls: randomTLS(random)}
-		if random.Intn(2) == 0 && (s.ConnectionPool != nil || s.Tls != nil) {
+		if random.Intn(2) == 0 && (s.GetConnectionPool() != nil || s.GetTls() != nil) {
 			policy.PortLevelSettings = append(policy.PortLevelSettings, s)
 		}
 	}
@@ -318,7 +318,7 @@ func randomPool(random *rand.Rand) *networking.ConnectionPoolSettings {
 	if random.Intn(3) == 0 {
 		pool.Tcp = &networking.ConnectionPoolSettings_TCPSettings{MaxConnections: int32(random.Intn(3))}
 	}
-	if pool.Http == nil && pool.Tcp == nil {
+	if pool.GetHttp() == nil && pool.GetTcp() == nil {
 		return nil
 	}
 	return pool

@@ -117,12 +117,12 @@ func (p *path) appendTo(dst []byte) []byte {
 
 func (v *validator) spec(spec *networking.DestinationRule) {
 	root := path{name: "spec"}
-	v.host(&root, spec.Host)
+	v.host(&root, spec.GetHost())
 	policy := root.field("trafficPolicy")
-	v.trafficPolicy(&policy, spec.TrafficPolicy)
-	v.subsets(&root, spec.Subsets)
-	v.exportTo(&root, spec.ExportTo, spec.WorkloadSelector != nil)
-	v.workloadSelector(&root, spec.WorkloadSelector)
+	v.trafficPolicy(&policy, spec.GetTrafficPolicy())
+	v.subsets(&root, spec.GetSubsets())
+	v.exportTo(&root, spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
+	v.workloadSelector(&root, spec.GetWorkloadSelector())
 	if v.warn {
 		v.effect(&root, spec)
 	}
@@ -148,21 +148,21 @@ func (v *validator) subsets(p *path, subsets []*networking.Subset) {
 			v.null(sub.String())
 			continue
 		}
-		if first, again := seen[s.Name]; again {
+		if first, again := seen[s.GetName()]; again {
 			v.add(finding.New("WS118", sub.at("name"),
-				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.Name, first),
+				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.GetName(), first),
 				"give each subset a name of its own"))
 		} else if seen != nil {
-			seen[s.Name] = i
+			seen[s.GetName()] = i
 		}
-		if !isDNSLabel(s.Name) {
+		if !isDNSLabel(s.GetName()) {
 			v.add(finding.New("WS117", sub.at("name"),
-				fmt.Sprintf("the subset name %q is no DNS label", s.Name),
+				fmt.Sprintf("the subset name %q is no DNS label", s.GetName()),
 				"write at most 63 letters, digits and '-', with a letter or digit at both ends"))
 		}
-		v.subsetLabels(&sub, s.Labels)
+		v.subsetLabels(&sub, s.GetLabels())
 		policy := sub.field("trafficPolicy")
-		v.trafficPolicy(&policy, s.TrafficPolicy)
+		v.trafficPolicy(&policy, s.GetTrafficPolicy())
 	}
 }
 
@@ -242,11 +242,11 @@ func (v *validator) workloadSelector(p *path, selector *typev1beta1.WorkloadSele
 		return
 	}
 	sub := p.field("workloadSelector")
-	if len(selector.MatchLabels) > maxEntries {
-		v.tooMany(sub.at("matchLabels"), len(selector.MatchLabels))
+	if len(selector.GetMatchLabels()) > maxEntries {
+		v.tooMany(sub.at("matchLabels"), len(selector.GetMatchLabels()))
 	}
 	start := len(v.findings)
-	for key, value := range selector.MatchLabels {
+	for key, value := range selector.GetMatchLabels() {
 		if reason := selectorProblem(key, value); reason != "" {
 			v.add(finding.New("WS116", sub.value("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
 				"write the labels of the client's pods in full"))
@@ -341,11 +341,11 @@ func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool
 	}
 	// A duration of more bits comes out as another one.
 	got := d.AsDuration()
-	if d.IsValid() && d.Seconds == int64(got/time.Second) && d.Nanos == int32(got%time.Second) {
+	if d.IsValid() && d.GetSeconds() == int64(got/time.Second) && d.GetNanos() == int32(got%time.Second) {
 		return true
 	}
 	v.add(finding.New("WS106", p.at(field),
-		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.Seconds, d.Nanos),
+		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.GetSeconds(), d.GetNanos()),
 		"stay within 292 years, with less than a second of nanoseconds and the same sign for both"))
 	return false
 }
@@ -368,8 +368,8 @@ func (v *validator) percent(p *path, field string, n int32) {
 
 // doublePercent refuses NaN too, which JSON does not have.
 func (v *validator) doublePercent(p *path, field string, n *wrapperspb.DoubleValue) {
-	if n != nil && !(n.Value >= 0 && n.Value <= 100) {
-		v.outOfRange(p.at(field), strconv.FormatFloat(n.Value, 'g', -1, 64), "a percentage from 0 to 100")
+	if n != nil && !(n.GetValue() >= 0 && n.GetValue() <= 100) {
+		v.outOfRange(p.at(field), strconv.FormatFloat(n.GetValue(), 'g', -1, 64), "a percentage from 0 to 100")
 	}
 }
 

@@ -38,7 +38,7 @@ func (v *validator) loadBalancer(parent *path, lb *networking.LoadBalancerSettin
 		return
 	}
 	p := parent.field("loadBalancer")
-	switch policy := lb.LbPolicy.(type) {
+	switch policy := lb.GetLbPolicy().(type) {
 	case *networking.LoadBalancerSettings_Simple:
 		if policy != nil {
 			v.enum(&p, "simple", int32(policy.Simple), networking.LoadBalancerSettings_SimpleLB_name,
@@ -49,20 +49,20 @@ func (v *validator) loadBalancer(parent *path, lb *networking.LoadBalancerSettin
 			v.consistentHash(&p, policy.ConsistentHash)
 		}
 	}
-	if lb.LocalityLbSetting != nil && lb.ZoneAwareLbSetting != nil {
+	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
 		v.add(finding.New("WS129", p.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two"))
 	}
-	v.locality(&p, lb.LocalityLbSetting, ejects)
-	v.zoneAware(&p, lb.ZoneAwareLbSetting, ejects)
+	v.locality(&p, lb.GetLocalityLbSetting(), ejects)
+	v.zoneAware(&p, lb.GetZoneAwareLbSetting(), ejects)
 	// The schema alone bounds this one, so a part of a millisecond is allowed.
 	//lint:ignore SA1019 deprecated, and in use
-	v.boundedDuration(&p, "warmupDurationSecs", lb.WarmupDurationSecs, time.Nanosecond, "a duration from 1ms up")
-	if warmup := lb.Warmup; warmup != nil {
+	v.boundedDuration(&p, "warmupDurationSecs", lb.GetWarmupDurationSecs(), time.Nanosecond, "a duration from 1ms up")
+	if warmup := lb.GetWarmup(); warmup != nil {
 		sub := p.field("warmup")
-		v.requiredDuration(&sub, "duration", warmup.Duration)
-		v.doublePercent(&sub, "minimumPercent", warmup.MinimumPercent)
-		if a := warmup.Aggression; a != nil && !(a.Value > 0 && a.Value <= math.MaxFloat64) {
-			v.outOfRange(sub.at("aggression"), strconv.FormatFloat(a.Value, 'g', -1, 64), "a number above 0")
+		v.requiredDuration(&sub, "duration", warmup.GetDuration())
+		v.doublePercent(&sub, "minimumPercent", warmup.GetMinimumPercent())
+		if a := warmup.GetAggression(); a != nil && !(a.GetValue() > 0 && a.GetValue() <= math.MaxFloat64) {
+			v.outOfRange(sub.at("aggression"), strconv.FormatFloat(a.GetValue(), 'g', -1, 64), "a number above 0")
 		}
 	}
 }
@@ -73,7 +73,7 @@ func (v *validator) consistentHash(parent *path, hash *networking.LoadBalancerSe
 		v.null(p.String())
 		return
 	}
-	switch key := hash.HashKey.(type) {
+	switch key := hash.GetHashKey().(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName:
 		if key != nil {
 			v.hashName(&p, "httpHeaderName", key.HttpHeaderName)
@@ -89,7 +89,7 @@ func (v *validator) consistentHash(parent *path, hash *networking.LoadBalancerSe
 	}
 
 	//lint:ignore SA1019 deprecated, and in use
-	size := hash.MinimumRingSize
+	size := hash.GetMinimumRingSize()
 	v.ringSize(&p, size)
 	if size != 0 {
 		if hash.HashAlgorithm != nil {
@@ -101,7 +101,7 @@ func (v *validator) consistentHash(parent *path, hash *networking.LoadBalancerSe
 				"write ringHash: {minimumRingSize: …}"))
 		}
 	}
-	switch algorithm := hash.HashAlgorithm.(type) {
+	switch algorithm := hash.GetHashAlgorithm().(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_RingHash_:
 		if algorithm != nil {
 			v.ringHash(&p, algorithm.RingHash)
@@ -127,31 +127,31 @@ func (v *validator) cookie(parent *path, cookie *networking.LoadBalancerSettings
 		v.null(p.String())
 		return
 	}
-	if cookie.Name == "" {
+	if cookie.GetName() == "" {
 		v.missing(p.at("name"), "name the cookie to hash by")
 	}
-	v.text(&p, "name", cookie.Name)
-	v.text(&p, "path", cookie.Path)
-	v.writable(&p, "ttl", cookie.Ttl)
-	seen := make(map[string]int, len(cookie.Attributes))
-	for i, a := range cookie.Attributes {
+	v.text(&p, "name", cookie.GetName())
+	v.text(&p, "path", cookie.GetPath())
+	v.writable(&p, "ttl", cookie.GetTtl())
+	seen := make(map[string]int, len(cookie.GetAttributes()))
+	for i, a := range cookie.GetAttributes() {
 		sub := p.entry("attributes", i)
 		if a == nil {
 			v.null(sub.String())
 			continue
 		}
-		v.text(&sub, "name", a.Name)
-		v.text(&sub, "value", a.Value)
-		if a.Name == "" {
+		v.text(&sub, "name", a.GetName())
+		v.text(&sub, "value", a.GetValue())
+		if a.GetName() == "" {
 			v.missing(sub.at("name"), "name the attribute")
 			continue
 		}
-		if first, again := seen[a.Name]; again {
-			v.add(finding.New("WS128", sub.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.Name, first),
+		if first, again := seen[a.GetName()]; again {
+			v.add(finding.New("WS128", sub.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
 				"give each attribute once"))
 			continue
 		}
-		seen[a.Name] = i
+		seen[a.GetName()] = i
 	}
 }
 
@@ -171,7 +171,7 @@ func (v *validator) ringHash(parent *path, ring *networking.LoadBalancerSettings
 		v.null(p.String())
 		return
 	}
-	v.ringSize(&p, ring.MinimumRingSize)
+	v.ringSize(&p, ring.GetMinimumRingSize())
 }
 
 func (v *validator) maglev(parent *path, table *networking.LoadBalancerSettings_ConsistentHashLB_MagLev) {
@@ -180,7 +180,7 @@ func (v *validator) maglev(parent *path, table *networking.LoadBalancerSettings_
 		v.null(p.String())
 		return
 	}
-	if n := table.TableSize; n > maxTableSize || !isPrime(n) {
+	if n := table.GetTableSize(); n > maxTableSize || !isPrime(n) {
 		v.add(finding.New("WS127", p.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
 			"write a prime number below 5000011, such as Envoy's default 65537"))
 	}
@@ -208,33 +208,33 @@ func (v *validator) locality(parent *path, lb *networking.LocalityLoadBalancerSe
 		return
 	}
 	p := parent.field("localityLbSetting")
-	if len(lb.Distribute) > 0 && len(lb.Failover) > 0 {
+	if len(lb.GetDistribute()) > 0 && len(lb.GetFailover()) > 0 {
 		v.add(finding.New("WS130", p.at("failover"), "failover stands beside distribute", "keep one of the two"))
 	}
-	v.texts(&p, "failoverPriority", lb.FailoverPriority)
-	if len(lb.Failover) > 0 {
-		v.priorities(&p, lb.FailoverPriority)
+	v.texts(&p, "failoverPriority", lb.GetFailoverPriority())
+	if len(lb.GetFailover()) > 0 {
+		v.priorities(&p, lb.GetFailoverPriority())
 	}
 
 	var from localities
-	for i, d := range lb.Distribute {
+	for i, d := range lb.GetDistribute() {
 		sub := p.entry("distribute", i)
 		if d == nil {
 			v.null(sub.String())
 			continue
 		}
-		v.localityText(func() string { return sub.at("from") }, d.From, &from)
-		v.weights(&sub, d.To)
+		v.localityText(func() string { return sub.at("from") }, d.GetFrom(), &from)
+		v.weights(&sub, d.GetTo())
 	}
-	for i, f := range lb.Failover {
+	for i, f := range lb.GetFailover() {
 		sub := p.entry("failover", i)
 		if f == nil {
 			v.null(sub.String())
 			continue
 		}
-		v.failover(&sub, f.From, f.To)
+		v.failover(&sub, f.GetFrom(), f.GetTo())
 	}
-	v.failoverNeedsEjection(&p, len(lb.Failover)+len(lb.FailoverPriority) > 0, ejects)
+	v.failoverNeedsEjection(&p, len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
 // zoneAware follows agent.ValidateZoneAwareLbSetting.
@@ -243,20 +243,20 @@ func (v *validator) zoneAware(parent *path, lb *networking.ZoneAwareLoadBalancer
 		return
 	}
 	p := parent.field("zoneAwareLbSetting")
-	v.texts(&p, "failoverPriority", lb.FailoverPriority)
-	v.priorities(&p, lb.FailoverPriority)
-	for i, f := range lb.Failover {
+	v.texts(&p, "failoverPriority", lb.GetFailoverPriority())
+	v.priorities(&p, lb.GetFailoverPriority())
+	for i, f := range lb.GetFailover() {
 		sub := p.entry("failover", i)
 		if f == nil {
 			v.null(sub.String())
 			continue
 		}
-		v.failover(&sub, f.From, f.To)
+		v.failover(&sub, f.GetFrom(), f.GetTo())
 	}
-	if lb.MinClusterSize != nil && lb.MinClusterSize.Value == 0 {
+	if lb.GetMinClusterSize() != nil && lb.GetMinClusterSize().GetValue() == 0 {
 		v.outOfRange(p.at("minClusterSize"), "0", "1 or more")
 	}
-	v.failoverNeedsEjection(&p, len(lb.Failover)+len(lb.FailoverPriority) > 0, ejects)
+	v.failoverNeedsEjection(&p, len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
 // priorities refuses the labels of a locality where regions have an order already.

@@ -20,27 +20,27 @@ func (v *validator) trafficPolicy(p *path, policy *networking.TrafficPolicy) {
 	if policy == nil {
 		return
 	}
-	if !settles(policy) && len(policy.PortLevelSettings) == 0 {
+	if !settles(policy) && len(policy.GetPortLevelSettings()) == 0 {
 		v.add(finding.New("WS120", p.String(), "the traffic policy sets nothing, which Istio refuses",
 			"set one of its fields or leave trafficPolicy out"))
 	}
-	if policy.Tunnel != nil && policy.ProxyProtocol != nil {
+	if policy.GetTunnel() != nil && policy.GetProxyProtocol() != nil {
 		v.add(finding.New("WS121", p.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two"))
 	}
-	v.connectionPool(p, policy.ConnectionPool)
-	v.loadBalancer(p, policy.LoadBalancer, policy.OutlierDetection != nil)
-	v.outlierDetection(p, policy.OutlierDetection)
-	v.tls(p, policy.Tls)
-	v.portLevelSettings(p, policy.PortLevelSettings)
-	v.tunnel(p, policy.Tunnel)
-	if policy.ProxyProtocol != nil {
+	v.connectionPool(p, policy.GetConnectionPool())
+	v.loadBalancer(p, policy.GetLoadBalancer(), policy.GetOutlierDetection() != nil)
+	v.outlierDetection(p, policy.GetOutlierDetection())
+	v.tls(p, policy.GetTls())
+	v.portLevelSettings(p, policy.GetPortLevelSettings())
+	v.tunnel(p, policy.GetTunnel())
+	if policy.GetProxyProtocol() != nil {
 		sub := p.field("proxyProtocol")
-		v.enum(&sub, "version", int32(policy.ProxyProtocol.Version), networking.TrafficPolicy_ProxyProtocol_VERSION_name, "V1 or V2")
+		v.enum(&sub, "version", int32(policy.GetProxyProtocol().GetVersion()), networking.TrafficPolicy_ProxyProtocol_VERSION_name, "V1 or V2")
 	}
-	if budget := policy.RetryBudget; budget != nil {
+	if budget := policy.GetRetryBudget(); budget != nil {
 		sub := p.field("retryBudget")
-		v.doublePercent(&sub, "percent", budget.Percent)
-		v.writable(&sub, "budgetInterval", budget.BudgetInterval)
+		v.doublePercent(&sub, "percent", budget.GetPercent())
+		v.writable(&sub, "budgetInterval", budget.GetBudgetInterval())
 	}
 }
 
@@ -54,21 +54,21 @@ func (v *validator) portLevelSettings(p *path, settings []*networking.TrafficPol
 		case s == nil:
 			v.null(sub.String())
 			continue
-		case s.Port == nil:
+		case s.GetPort() == nil:
 			v.missing(sub.at("port"), "write port: {number: …} with the number of the Service's port")
-		case v.warn && (s.Port.Number == 0 || s.Port.Number > maxPort):
-			v.add(finding.New("WS174", sub.at("port.number"), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.Port.Number),
+		case v.warn && (s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort):
+			v.add(finding.New("WS174", sub.at("port.number"), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
 				"give the number of the Service's port, 1 to 65535"))
 		}
-		if s.ConnectionPool == nil && s.LoadBalancer == nil && s.OutlierDetection == nil && s.Tls == nil {
+		if s.GetConnectionPool() == nil && s.GetLoadBalancer() == nil && s.GetOutlierDetection() == nil && s.GetTls() == nil {
 			v.add(finding.New("WS122", sub.String(), "the entry sets nothing for its port, which Istio refuses",
 				"set connectionPool, loadBalancer, outlierDetection or tls, or leave the entry out"))
 			continue
 		}
-		v.connectionPool(&sub, s.ConnectionPool)
-		v.loadBalancer(&sub, s.LoadBalancer, s.OutlierDetection != nil)
-		v.outlierDetection(&sub, s.OutlierDetection)
-		v.tls(&sub, s.Tls)
+		v.connectionPool(&sub, s.GetConnectionPool())
+		v.loadBalancer(&sub, s.GetLoadBalancer(), s.GetOutlierDetection() != nil)
+		v.outlierDetection(&sub, s.GetOutlierDetection())
+		v.tls(&sub, s.GetTls())
 	}
 	if v.warn && len(settings) > 1 {
 		v.repeatedPorts(p, settings)
@@ -82,13 +82,13 @@ func (v *validator) repeatedPorts(p *path, settings []*networking.TrafficPolicy_
 		if s.GetPort() == nil {
 			continue
 		}
-		if first, again := seen[s.Port.Number]; again {
+		if first, again := seen[s.GetPort().GetNumber()]; again {
 			v.add(finding.New("WS175", p.atEntry("portLevelSettings", i),
-				fmt.Sprintf("portLevelSettings[%d] is for port %d too, and Istio takes the first", first, s.Port.Number),
+				fmt.Sprintf("portLevelSettings[%d] is for port %d too, and Istio takes the first", first, s.GetPort().GetNumber()),
 				"merge the two entries"))
 			continue
 		}
-		seen[s.Port.Number] = i
+		seen[s.GetPort().GetNumber()] = i
 	}
 }
 
@@ -98,15 +98,15 @@ func (v *validator) connectionPool(parent *path, pool *networking.ConnectionPool
 		return
 	}
 	p := parent.field("connectionPool")
-	if pool.Http == nil && pool.Tcp == nil {
+	if pool.GetHttp() == nil && pool.GetTcp() == nil {
 		v.add(finding.New("WS123", p.String(), "the connection pool has neither http nor tcp, which Istio refuses",
 			"set one of the two or leave connectionPool out"))
 		return
 	}
-	if http := pool.Http; http != nil {
+	if http := pool.GetHttp(); http != nil {
 		v.http(&p, http)
 	}
-	if tcp := pool.Tcp; tcp != nil {
+	if tcp := pool.GetTcp(); tcp != nil {
 		v.tcp(&p, tcp)
 	}
 	if v.warn && isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
@@ -117,61 +117,61 @@ func (v *validator) connectionPool(parent *path, pool *networking.ConnectionPool
 
 func (v *validator) http(parent *path, http *networking.ConnectionPoolSettings_HTTPSettings) {
 	p := parent.field("http")
-	v.notNegative(&p, "http1MaxPendingRequests", http.Http1MaxPendingRequests)
-	v.notNegative(&p, "http2MaxRequests", http.Http2MaxRequests)
-	v.notNegative(&p, "maxRequestsPerConnection", http.MaxRequestsPerConnection)
-	v.notNegative(&p, "maxRetries", http.MaxRetries)
-	v.duration(&p, "idleTimeout", http.IdleTimeout)
-	v.enum(&p, "h2UpgradePolicy", int32(http.H2UpgradePolicy), networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy_name, upgradePolicies)
-	v.notNegative(&p, "maxConcurrentStreams", http.MaxConcurrentStreams)
-	if keepalive := http.Http2KeepAlive; keepalive != nil {
+	v.notNegative(&p, "http1MaxPendingRequests", http.GetHttp1MaxPendingRequests())
+	v.notNegative(&p, "http2MaxRequests", http.GetHttp2MaxRequests())
+	v.notNegative(&p, "maxRequestsPerConnection", http.GetMaxRequestsPerConnection())
+	v.notNegative(&p, "maxRetries", http.GetMaxRetries())
+	v.duration(&p, "idleTimeout", http.GetIdleTimeout())
+	v.enum(&p, "h2UpgradePolicy", int32(http.GetH2UpgradePolicy()), networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy_name, upgradePolicies)
+	v.notNegative(&p, "maxConcurrentStreams", http.GetMaxConcurrentStreams())
+	if keepalive := http.GetHttp2KeepAlive(); keepalive != nil {
 		sub := p.field("http2KeepAlive")
-		v.requiredDuration(&sub, "interval", keepalive.Interval)
-		v.requiredDuration(&sub, "timeout", keepalive.Timeout)
+		v.requiredDuration(&sub, "interval", keepalive.GetInterval())
+		v.requiredDuration(&sub, "timeout", keepalive.GetTimeout())
 	}
 
-	upgrade := http.H2UpgradePolicy == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
+	upgrade := http.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
 	switch {
-	case upgrade && http.UseClientProtocol:
+	case upgrade && http.GetUseClientProtocol():
 		v.add(finding.New("WS124", p.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
 			"leave useClientProtocol out, or the policy"))
-	case v.warn && http.UseClientProtocol:
+	case v.warn && http.GetUseClientProtocol():
 		v.add(finding.New("WS171", p.at("useClientProtocol"),
 			"useClientProtocol is true, so the application itself is sent HTTP/2 where the client speaks it, WebSockets as extended CONNECT",
 			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)"))
 	}
-	if v.warn && upgrade && http.MaxRequestsPerConnection > 0 {
+	if v.warn && upgrade && http.GetMaxRequestsPerConnection() > 0 {
 		v.add(finding.New("WS170", p.at("maxRequestsPerConnection"),
-			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.MaxRequestsPerConnection),
+			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.GetMaxRequestsPerConnection()),
 			"leave maxRequestsPerConnection out"))
 	}
 }
 
 func (v *validator) tcp(parent *path, tcp *networking.ConnectionPoolSettings_TCPSettings) {
 	p := parent.field("tcp")
-	v.notNegative(&p, "maxConnections", tcp.MaxConnections)
-	v.duration(&p, "connectTimeout", tcp.ConnectTimeout)
-	v.duration(&p, "maxConnectionDuration", tcp.MaxConnectionDuration)
+	v.notNegative(&p, "maxConnections", tcp.GetMaxConnections())
+	v.duration(&p, "connectTimeout", tcp.GetConnectTimeout())
+	v.duration(&p, "maxConnectionDuration", tcp.GetMaxConnectionDuration())
 	// The webhook takes what is 0 in milliseconds, because 0s turns the timeout off.
-	if v.writable(&p, "idleTimeout", tcp.IdleTimeout) && tcp.IdleTimeout.AsDuration().Milliseconds() != 0 {
-		v.duration(&p, "idleTimeout", tcp.IdleTimeout)
+	if v.writable(&p, "idleTimeout", tcp.GetIdleTimeout()) && tcp.GetIdleTimeout().AsDuration().Milliseconds() != 0 {
+		v.duration(&p, "idleTimeout", tcp.GetIdleTimeout())
 	}
-	if keepalive := tcp.TcpKeepalive; keepalive != nil {
+	if keepalive := tcp.GetTcpKeepalive(); keepalive != nil {
 		sub := p.field("tcpKeepalive")
-		v.duration(&sub, "time", keepalive.Time)
-		v.duration(&sub, "interval", keepalive.Interval)
+		v.duration(&sub, "time", keepalive.GetTime())
+		v.duration(&sub, "interval", keepalive.GetInterval())
 	}
 	if !v.warn {
 		return
 	}
-	if idle := tcp.IdleTimeout.AsDuration(); idle >= time.Millisecond && idle < time.Hour {
+	if idle := tcp.GetIdleTimeout().AsDuration(); idle >= time.Millisecond && idle < time.Hour {
 		v.add(finding.New("WS168", p.at("idleTimeout"),
 			fmt.Sprintf("where Istio proxies the port as TCP, a WebSocket that is silent for %s is cut", idle),
 			"leave idleTimeout out for Istio's hour, or write 0s for none, and let tcpKeepalive find dead peers"))
 	}
-	if tcp.MaxConnectionDuration != nil {
+	if tcp.GetMaxConnectionDuration() != nil {
 		v.add(finding.New("WS169", p.at("maxConnectionDuration"),
-			fmt.Sprintf("Istio closes a connection that is %s old, and WebSockets are meant to stay open", tcp.MaxConnectionDuration.AsDuration()),
+			fmt.Sprintf("Istio closes a connection that is %s old, and WebSockets are meant to stay open", tcp.GetMaxConnectionDuration().AsDuration()),
 			"leave maxConnectionDuration out"))
 	}
 }
@@ -181,22 +181,22 @@ func (v *validator) outlierDetection(parent *path, outlier *networking.OutlierDe
 		return
 	}
 	p := parent.field("outlierDetection")
-	v.duration(&p, "interval", outlier.Interval)
-	v.duration(&p, "baseEjectionTime", outlier.BaseEjectionTime)
-	v.percent(&p, "maxEjectionPercent", outlier.MaxEjectionPercent)
-	v.percent(&p, "minHealthPercent", outlier.MinHealthPercent)
-	if !outlier.SplitExternalLocalOriginErrors && outlier.ConsecutiveLocalOriginFailures.GetValue() > 0 {
+	v.duration(&p, "interval", outlier.GetInterval())
+	v.duration(&p, "baseEjectionTime", outlier.GetBaseEjectionTime())
+	v.percent(&p, "maxEjectionPercent", outlier.GetMaxEjectionPercent())
+	v.percent(&p, "minHealthPercent", outlier.GetMinHealthPercent())
+	if !outlier.GetSplitExternalLocalOriginErrors() && outlier.GetConsecutiveLocalOriginFailures().GetValue() > 0 {
 		v.add(finding.New("WS125", p.at("consecutiveLocalOriginFailures"),
-			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.ConsecutiveLocalOriginFailures.Value),
+			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.GetConsecutiveLocalOriginFailures().GetValue()),
 			"set splitExternalLocalOriginErrors: true, or leave consecutiveLocalOriginFailures out"))
 	}
-	for i, code := range outlier.OutlierDetectionHttpErrorCodes {
+	for i, code := range outlier.GetOutlierDetectionHttpErrorCodes() {
 		if code < 100 || code > 599 {
 			v.outOfRange(p.atEntry("outlierDetectionHttpErrorCodes", i), strconv.FormatUint(uint64(code), 10), "an HTTP status from 100 to 599")
 		}
 	}
 	//lint:ignore SA1019 that it is deprecated is what the warning says
-	if v.warn && outlier.ConsecutiveErrors != 0 {
+	if v.warn && outlier.GetConsecutiveErrors() != 0 {
 		v.add(finding.New("WS176", p.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
 			"write consecutiveGatewayErrors or consecutive5xxErrors"))
 	}
@@ -208,48 +208,48 @@ func (v *validator) tls(parent *path, tls *networking.ClientTLSSettings) {
 		return
 	}
 	p := parent.field("tls")
-	v.enum(&p, "mode", int32(tls.Mode), networking.ClientTLSSettings_TLSmode_name, "DISABLE, SIMPLE, MUTUAL or ISTIO_MUTUAL")
-	v.text(&p, "clientCertificate", tls.ClientCertificate)
-	v.text(&p, "privateKey", tls.PrivateKey)
-	v.text(&p, "caCertificates", tls.CaCertificates)
-	v.text(&p, "caCrl", tls.CaCrl)
-	v.text(&p, "credentialName", tls.CredentialName)
-	v.texts(&p, "subjectAltNames", tls.SubjectAltNames)
-	v.text(&p, "sni", tls.Sni)
-	if len(tls.Sni) > 255 {
-		v.envoyRefuses(p.at("sni"), fmt.Sprintf("an SNI of %d bytes", len(tls.Sni)), "write at most 255 bytes")
+	v.enum(&p, "mode", int32(tls.GetMode()), networking.ClientTLSSettings_TLSmode_name, "DISABLE, SIMPLE, MUTUAL or ISTIO_MUTUAL")
+	v.text(&p, "clientCertificate", tls.GetClientCertificate())
+	v.text(&p, "privateKey", tls.GetPrivateKey())
+	v.text(&p, "caCertificates", tls.GetCaCertificates())
+	v.text(&p, "caCrl", tls.GetCaCrl())
+	v.text(&p, "credentialName", tls.GetCredentialName())
+	v.texts(&p, "subjectAltNames", tls.GetSubjectAltNames())
+	v.text(&p, "sni", tls.GetSni())
+	if len(tls.GetSni()) > 255 {
+		v.envoyRefuses(p.at("sni"), fmt.Sprintf("an SNI of %d bytes", len(tls.GetSni())), "write at most 255 bytes")
 	}
 
 	// Without a namespace of its own, the rule cannot be shown to stand where the ConfigMap is.
-	if after, ok := strings.CutPrefix(tls.CredentialName, "configmap://"); ok {
+	if after, ok := strings.CutPrefix(tls.GetCredentialName(), "configmap://"); ok {
 		namespace, name, _ := strings.Cut(after, "/")
 		if name, _, _ = strings.Cut(name, "/"); name == "" || namespace == "" || namespace != v.namespace {
 			v.add(finding.New("WS138", p.at("credentialName"),
-				fmt.Sprintf("%q does not name a ConfigMap in the rule's own namespace %q", tls.CredentialName, v.namespace),
+				fmt.Sprintf("%q does not name a ConfigMap in the rule's own namespace %q", tls.GetCredentialName(), v.namespace),
 				"write configmap://namespace/name with the namespace of the rule, and set metadata.namespace"))
 		}
 	}
 
-	simple := tls.Mode == networking.ClientTLSSettings_SIMPLE
-	mutual := tls.Mode == networking.ClientTLSSettings_MUTUAL
-	if tls.InsecureSkipVerify.GetValue() && (simple || mutual) &&
-		(tls.CaCertificates != "" || tls.SubjectAltNames != nil || simple && tls.CredentialName != "") {
+	simple := tls.GetMode() == networking.ClientTLSSettings_SIMPLE
+	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
+	if tls.GetInsecureSkipVerify().GetValue() && (simple || mutual) &&
+		(tls.GetCaCertificates() != "" || tls.SubjectAltNames != nil || simple && tls.GetCredentialName() != "") {
 		v.add(finding.New("WS136", p.at("insecureSkipVerify"),
 			"insecureSkipVerify is true beside what the server would be verified with",
 			"leave out caCertificates and subjectAltNames, with mode SIMPLE also credentialName, or insecureSkipVerify"))
 	}
 	switch {
-	case tls.CredentialName != "" && (simple || mutual):
-		if tls.ClientCertificate != "" || tls.PrivateKey != "" || tls.CaCertificates != "" || tls.CaCrl != "" {
+	case tls.GetCredentialName() != "" && (simple || mutual):
+		if tls.GetClientCertificate() != "" || tls.GetPrivateKey() != "" || tls.GetCaCertificates() != "" || tls.GetCaCrl() != "" {
 			v.add(finding.New("WS137", p.at("credentialName"),
-				fmt.Sprintf("credentialName %q stands beside clientCertificate, privateKey, caCertificates or caCrl", tls.CredentialName),
+				fmt.Sprintf("credentialName %q stands beside clientCertificate, privateKey, caCertificates or caCrl", tls.GetCredentialName()),
 				"name the files or the credential, not both"))
 		}
 	case mutual:
-		if tls.ClientCertificate == "" {
+		if tls.GetClientCertificate() == "" {
 			v.missing(p.at("clientCertificate"), "name the file of the client's certificate, or a credentialName, for mode MUTUAL")
 		}
-		if tls.PrivateKey == "" {
+		if tls.GetPrivateKey() == "" {
 			v.missing(p.at("privateKey"), "name the file of the client's key, or a credentialName, for mode MUTUAL")
 		}
 	}
@@ -260,17 +260,17 @@ func (v *validator) tunnel(parent *path, tunnel *networking.TrafficPolicy_Tunnel
 		return
 	}
 	p := parent.field("tunnel")
-	if tunnel.Protocol != "" && tunnel.Protocol != "CONNECT" && tunnel.Protocol != "POST" {
-		v.add(finding.New("WS139", p.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.Protocol),
+	if tunnel.GetProtocol() != "" && tunnel.GetProtocol() != "CONNECT" && tunnel.GetProtocol() != "POST" {
+		v.add(finding.New("WS139", p.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
 			"write CONNECT or POST, or leave it out for CONNECT"))
 	}
-	if !isDomain(tunnel.TargetHost) {
-		if _, err := netip.ParseAddr(tunnel.TargetHost); err != nil {
-			v.add(finding.New("WS140", p.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.TargetHost),
+	if !isDomain(tunnel.GetTargetHost()) {
+		if _, err := netip.ParseAddr(tunnel.GetTargetHost()); err != nil {
+			v.add(finding.New("WS140", p.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
 				"write the host that the tunnel ends at"))
 		}
 	}
-	if tunnel.TargetPort == 0 || tunnel.TargetPort > maxPort {
-		v.outOfRange(p.at("targetPort"), strconv.FormatUint(uint64(tunnel.TargetPort), 10), "a port from 1 to 65535")
+	if tunnel.GetTargetPort() == 0 || tunnel.GetTargetPort() > maxPort {
+		v.outOfRange(p.at("targetPort"), strconv.FormatUint(uint64(tunnel.GetTargetPort()), 10), "a port from 1 to 65535")
 	}
 }

@@ -26,7 +26,7 @@ func TestEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[protoreflect.FullName]bool{}
-	for _, doc := range strings.Split(string(data), "\n---\n") {
+	for doc := range strings.SplitSeq(string(data), "\n---\n") {
 		r, err := Parse([]byte(doc))
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func spoil(t *testing.T, r *Rule, m protoreflect.Message, path string, seen map[
 			case *durationpb.Duration:
 				old := proto.CloneOf(x)
 				for _, bad := range []*durationpb.Duration{{Nanos: -1, Seconds: 1}, {Seconds: math.MaxInt64}, {Seconds: -9223372037}, {Nanos: math.MaxInt32}} {
-					try(at, func() { x.Seconds, x.Nanos = bad.Seconds, bad.Nanos }, func() { x.Seconds, x.Nanos = old.Seconds, old.Nanos })
+					try(at, func() { x.Seconds, x.Nanos = bad.GetSeconds(), bad.GetNanos() }, func() { x.Seconds, x.Nanos = old.GetSeconds(), old.GetNanos() })
 				}
 			default:
 				if fd := v.Message().Descriptor().Fields().ByName("value"); fd != nil && fd.Kind() == protoreflect.DoubleKind {
@@ -128,11 +128,11 @@ func TestOneofOfNothing(t *testing.T) {
 	for reason, lb := range map[string]*networking.LoadBalancerSettings{
 		"no simple":          {LbPolicy: (*networking.LoadBalancerSettings_Simple)(nil)},
 		"no consistent hash": {LbPolicy: (*networking.LoadBalancerSettings_ConsistentHash)(nil)},
-		"no header":          hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashKey: (*networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName)(nil)}).LoadBalancer,
-		"no parameter":       hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashKey: (*networking.LoadBalancerSettings_ConsistentHashLB_HttpQueryParameterName)(nil)}).LoadBalancer,
-		"no cookie":          hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashKey: (*networking.LoadBalancerSettings_ConsistentHashLB_HttpCookie)(nil)}).LoadBalancer,
-		"no ring":            hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashAlgorithm: (*networking.LoadBalancerSettings_ConsistentHashLB_RingHash_)(nil)}).LoadBalancer,
-		"no table":           hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashAlgorithm: (*networking.LoadBalancerSettings_ConsistentHashLB_Maglev)(nil)}).LoadBalancer,
+		"no header":          hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashKey: (*networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName)(nil)}).GetLoadBalancer(),
+		"no parameter":       hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashKey: (*networking.LoadBalancerSettings_ConsistentHashLB_HttpQueryParameterName)(nil)}).GetLoadBalancer(),
+		"no cookie":          hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashKey: (*networking.LoadBalancerSettings_ConsistentHashLB_HttpCookie)(nil)}).GetLoadBalancer(),
+		"no ring":            hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashAlgorithm: (*networking.LoadBalancerSettings_ConsistentHashLB_RingHash_)(nil)}).GetLoadBalancer(),
+		"no table":           hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashAlgorithm: (*networking.LoadBalancerSettings_ConsistentHashLB_Maglev)(nil)}).GetLoadBalancer(),
 	} {
 		r := plain()
 		r.Spec.TrafficPolicy.LoadBalancer = lb

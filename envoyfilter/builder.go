@@ -120,7 +120,7 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 	for i, p := range b.Patches {
 		mark := r.mark()
 		config, t := p.build(r)
-		r.patch(config, spec.Priority)
+		r.patch(config, spec.GetPriority())
 		if t.object != nil || t.bare != nil {
 			r.value(config, t)
 		}

@@ -60,19 +60,19 @@ func (as role) entry() role {
 // patch.
 func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t typed) {
 	mark := r.mark()
-	c := checker{report: r, op: config.Patch.Operation}
-	tree := config.Patch.Value
+	c := checker{report: r, op: config.GetPatch().GetOperation()}
+	tree := config.GetPatch().GetValue()
 	name, _ := selection(config)
 	switch {
 	case t.bare != nil:
 		c.mergedType(name, t.bare.Descriptor().FullName())
-		c.merged(t.bare, tree.Fields["typed_config"].GetStructValue())
+		c.merged(t.bare, tree.GetFields()["typed_config"].GetStructValue())
 		r.field(mark, "typed_config")
 	case c.op == remove:
 		c.message(t.object, tree, unused, true)
 	case !isMerge(c.op):
 		c.message(t.object, tree, whole, false)
-	case kindOf(config.ApplyTo).typedConfig:
+	case kindOf(config.GetApplyTo()).typedConfig:
 		c.mergedFilter(name, t.object, tree)
 		c.message(t.object, tree, holder, false)
 	default:
@@ -95,7 +95,7 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *str
 	payload := protoreflect.FullName("")
 	config := fields.ByName("typed_config")
 	if a, ok := m.Get(config).Message().Interface().(*anypb.Any); ok && a != nil {
-		if mt, err := findType(a.TypeUrl); err == nil {
+		if mt, err := findType(a.GetTypeUrl()); err == nil {
 			payload = mt.Descriptor().FullName()
 			mark := c.mark()
 			c.mergedType(selected, payload)
@@ -149,7 +149,7 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 // merged checks the message that a merge begins with.
 func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
 	_, hasType := tree.GetFields()["@type"]
-	if len(tree.GetFields()) == 0 || hasType && len(tree.Fields) == 1 {
+	if len(tree.GetFields()) == 0 || hasType && len(tree.GetFields()) == 1 {
 		c.zero("the MERGE sets nothing")
 	}
 	c.message(m, tree, part, false)

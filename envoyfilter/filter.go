@@ -42,13 +42,13 @@ func Parse(data []byte) (*Filter, error) {
 	}
 	f := &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}
 	var r report
-	if spec.WorkloadSelector != nil && len(spec.TargetRefs) == 0 && hasTargetRefs(data) {
+	if spec.GetWorkloadSelector() != nil && len(spec.GetTargetRefs()) == 0 && hasTargetRefs(data) {
 		r.twoTargets()
 	}
-	for i, config := range spec.ConfigPatches {
+	for i, config := range spec.GetConfigPatches() {
 		mark := r.mark()
-		if k := kindOf(config.ApplyTo); k != nil && config.Patch.GetValue() != nil {
-			r.decode(k, config.Patch.Value)
+		if k := kindOf(config.GetApplyTo()); k != nil && config.GetPatch().GetValue() != nil {
+			r.decode(k, config.GetPatch().GetValue())
 		}
 		r.patchPath(mark, i)
 	}

@@ -151,7 +151,7 @@ func TestValue(t *testing.T) {
 func TestValidateUnreadable(t *testing.T) {
 	s := spec(&structpb.Struct{Fields: map[string]*structpb.Value{"nam": structpb.NewBoolValue(true)}})
 	s.ConfigPatches[0].Patch.Operation = 0
-	s.ConfigPatches = append(s.ConfigPatches, proto.CloneOf(s.ConfigPatches[0]))
+	s.ConfigPatches = append(s.ConfigPatches, proto.CloneOf(s.GetConfigPatches()[0]))
 	var got []string
 	for _, f := range (&Filter{Name: "f", Spec: s}).Validate() {
 		got = append(got, f.Code+" "+f.Path)
@@ -218,7 +218,7 @@ func TestOperations(t *testing.T) {
 	matches := map[string]string{"NETWORK_FILTER": matchManager, "HTTP_FILTER": matchRouter, "LISTENER_FILTER": matchInspector}
 	var operations []string
 	tried := 0
-	for _, line := range strings.Split(strings.TrimSpace(table), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(table), "\n") {
 		words := strings.Fields(line)
 		if operations == nil {
 			operations = words
@@ -229,11 +229,11 @@ func TestOperations(t *testing.T) {
 			tried++
 			config := &networking.EnvoyFilter_EnvoyConfigObjectPatch{
 				ApplyTo: networking.EnvoyFilter_ApplyTo(networking.EnvoyFilter_ApplyTo_value[applyTo]),
-				Match:   specOf(t, "{configPatches: [{match: {"+matches[applyTo]+"}}]}").ConfigPatches[0].Match,
+				Match:   specOf(t, "{configPatches: [{match: {"+matches[applyTo]+"}}]}").GetConfigPatches()[0].GetMatch(),
 				Patch:   &networking.EnvoyFilter_Patch{Operation: networking.EnvoyFilter_Patch_Operation(networking.EnvoyFilter_Patch_Operation_value[operation])},
 			}
 			var r report
-			r.operation(config, kindOf(config.ApplyTo), 1)
+			r.operation(config, kindOf(config.GetApplyTo()), 1)
 			got := "ok"
 			for _, f := range r.list {
 				switch f.Code {
@@ -295,7 +295,7 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(filter, again, protocmp.Transform()); diff != "" {
 			t.Errorf("not the same after YAML (-want +got):\n%s", diff)
 		}
-		for i := range filter.Spec.ConfigPatches {
+		for i := range filter.Spec.GetConfigPatches() {
 			if _, err := filter.Value(i); err != nil {
 				t.Error(err)
 			}

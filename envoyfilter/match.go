@@ -14,7 +14,7 @@ import (
 // and cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
 func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind) {
 	given := ""
-	switch config.Match.GetObjectTypes().(type) {
+	switch config.GetMatch().GetObjectTypes().(type) {
 	case *networking.EnvoyFilter_EnvoyConfigObjectMatch_Listener:
 		given = "listener"
 	case *networking.EnvoyFilter_EnvoyConfigObjectMatch_RouteConfiguration:
@@ -29,17 +29,17 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 		if k.match == "" {
 			hint = "leave it out"
 		}
-		r.add(finding.New("WS230", ".match."+given, fmt.Sprintf("a match by %s does not go with the applyTo %s", given, config.ApplyTo), hint))
+		r.add(finding.New("WS230", ".match."+given, fmt.Sprintf("a match by %s does not go with the applyTo %s", given, config.GetApplyTo()), hint))
 		return
 	}
 	mark := r.mark()
 	switch given {
 	case "listener":
-		r.listener(config.ApplyTo, config.Match.GetListener())
+		r.listener(config.GetApplyTo(), config.GetMatch().GetListener())
 	case "routeConfiguration":
-		r.routeConfiguration(config.Match.Context, config.Match.GetRouteConfiguration())
+		r.routeConfiguration(config.GetMatch().GetContext(), config.GetMatch().GetRouteConfiguration())
 	case "cluster":
-		r.cluster(config.Match.GetCluster())
+		r.cluster(config.GetMatch().GetCluster())
 	}
 	r.below(mark, ".match."+given)
 }
@@ -55,7 +55,7 @@ func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.
 	case !isListenerFilter:
 		r.unread(".listenerFilter", fmt.Sprintf("listenerFilter has no effect with the applyTo %s", applyTo), "use it with LISTENER_FILTER only")
 	default:
-		r.deprecatedName(".listenerFilter", m.ListenerFilter)
+		r.deprecatedName(".listenerFilter", m.GetListenerFilter())
 	}
 	if chain == nil {
 		return
@@ -63,35 +63,35 @@ func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.
 	if isListenerFilter || applyTo == networking.EnvoyFilter_LISTENER {
 		r.unread(".filterChain", fmt.Sprintf("filterChain has no effect with the applyTo %s", applyTo), "match the listener by its name or portNumber")
 	}
-	r.port(".filterChain.destinationPort", chain.DestinationPort)
-	if chain.Filter != nil {
+	r.port(".filterChain.destinationPort", chain.GetDestinationPort())
+	if chain.GetFilter() != nil {
 		mark := r.mark()
-		r.filter(applyTo, chain.Filter)
+		r.filter(applyTo, chain.GetFilter())
 		r.below(mark, ".filterChain.filter")
 	}
 }
 
 func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch_FilterMatch) {
-	isManager := m.Name == managerFilter || m.Name == oldManagerFilter
+	isManager := m.GetName() == managerFilter || m.GetName() == oldManagerFilter
 	if applyTo == networking.EnvoyFilter_FILTER_CHAIN {
 		r.unread("", "a filter to match has no effect with the applyTo FILTER_CHAIN", "match the chain by its name, sni or destinationPort")
 	}
-	if m.Name == "" {
+	if m.GetName() == "" {
 		r.noName("", "the filter to match has no name")
 	}
-	r.deprecatedName(".name", m.Name)
-	if m.SubFilter != nil {
+	r.deprecatedName(".name", m.GetName())
+	if m.GetSubFilter() != nil {
 		if applyTo != networking.EnvoyFilter_HTTP_FILTER {
 			r.add(finding.New("WS232", ".subFilter", fmt.Sprintf("a subFilter does not go with the applyTo %s", applyTo), "use it with HTTP_FILTER only"))
 		}
-		if m.SubFilter.Name == "" {
+		if m.GetSubFilter().GetName() == "" {
 			r.noName(".subFilter", "the subFilter to match has no name")
 		}
-		r.deprecatedName(".subFilter.name", m.SubFilter.Name)
+		r.deprecatedName(".subFilter.name", m.GetSubFilter().GetName())
 	}
 	// The webhook asks for this name only where there is a subFilter. Without one istiod finds no HTTP filter all the same.
-	if m.Name != "" && !isManager && (m.SubFilter != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
-		r.add(finding.New("WS233", ".name", fmt.Sprintf("the filter %s has no HTTP filters", quote(m.Name)), "give "+managerFilter))
+	if m.GetName() != "" && !isManager && (m.GetSubFilter() != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
+		r.add(finding.New("WS233", ".name", fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter))
 	}
 }
 
@@ -121,7 +121,7 @@ func (r *report) routeConfiguration(context networking.EnvoyFilter_PatchContext,
 
 func (r *report) cluster(m *networking.EnvoyFilter_ClusterMatch) {
 	r.port(".portNumber", m.GetPortNumber())
-	if m.GetName() != "" && (m.Service != "" || m.Subset != "" || m.PortNumber != 0) {
+	if m.GetName() != "" && (m.GetService() != "" || m.GetSubset() != "" || m.GetPortNumber() != 0) {
 		r.unread("", "service, subset and portNumber have no effect beside the name of a cluster", "give the name alone, or the others")
 	}
 }

@@ -235,8 +235,8 @@ const oldManagerFilter = "envoy.http_connection_manager"
 
 // selection is the name in the match that selects one filter of applyTo's kind, and the field that holds it.
 func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, field string) {
-	listener := config.Match.GetListener()
-	switch config.ApplyTo {
+	listener := config.GetMatch().GetListener()
+	switch config.GetApplyTo() {
 	case networking.EnvoyFilter_NETWORK_FILTER:
 		return listener.GetFilterChain().GetFilter().GetName(), "match.listener.filterChain.filter.name"
 	case networking.EnvoyFilter_HTTP_FILTER:
@@ -250,7 +250,7 @@ func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, fie
 // operation checks what istiod does with the operation on this kind of object.
 func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind, priority int32) {
 	const path = ".patch.operation"
-	op, applyTo := config.Patch.Operation, config.ApplyTo
+	op, applyTo := config.GetPatch().GetOperation(), config.GetApplyTo()
 	if applyTo == networking.EnvoyFilter_BOOTSTRAP {
 		r.add(finding.New("WS248", ".applyTo", "istiod of release 1.31 applies no patch to BOOTSTRAP, which the API marks as deprecated",
 			"set what the proxy starts with in its ProxyConfig"))
@@ -262,6 +262,7 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 		return
 	case likeAdd:
 		r.add(finding.New("WS243", path, fmt.Sprintf("%s is an ADD with the applyTo %s: %s", op, applyTo, o.reason), "write ADD"))
+	case applied:
 	case disputed:
 		r.add(finding.New("WS244", path, fmt.Sprintf("istiod applies %s with the applyTo %s, and istioctl analyze reports it as the error %s", op, applyTo, o.reason),
 			"pass -S to istioctl analyze to suppress it"))
@@ -280,7 +281,7 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 		r.add(finding.New("WS242", path, fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint))
 	case isFilter && name == "" && (op == merge || op == remove || op == replace):
 		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
-	case !isFilter && op == remove && config.Match.GetObjectTypes() == nil:
+	case !isFilter && op == remove && config.GetMatch().GetObjectTypes() == nil:
 		r.add(finding.New("WS245", path, fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant"))
 	}
 	if isLast(applyTo, op, name) {

@@ -114,12 +114,12 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 			r.add(finding.New("WS221", ".match", "Match is set together with ProxyVersion, Port, Filter or SubFilter",
 				"write what they say into Match"))
 		}
-		if p.Match.Context != networking.EnvoyFilter_ANY {
-			if p.Context != 0 && p.Match.Context != context {
-				r.add(finding.New("WS222", ".match.context", fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.Context),
+		if p.Match.GetContext() != networking.EnvoyFilter_ANY {
+			if p.Context != 0 && p.Match.GetContext() != context {
+				r.add(finding.New("WS222", ".match.context", fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
 					"give one of them"))
 			}
-			context = p.Match.Context
+			context = p.Match.GetContext()
 		}
 		mark := r.mark()
 		w := r.writer(true)

@@ -76,7 +76,7 @@ func (r *random) fill(m protoreflect.Message, depth int) {
 		case *structpb.ListValue:
 			v.Values = []*structpb.Value{value, value}
 		case *structpb.Value:
-			v.Kind = value.Kind
+			v.Kind = value.GetKind()
 		}
 		return
 	}

@@ -70,7 +70,7 @@ func patched(p Patch) input {
 
 // made is a spec that a program has filled in by hand.
 func made(spec *networking.EnvoyFilter) input {
-	return func(t *testing.T) finding.List {
+	return func(*testing.T) finding.List {
 		return (&Filter{Name: "f", Namespace: "ns", Spec: spec}).Validate()
 	}
 }
@@ -326,7 +326,7 @@ var rules = []struct {
 		edited(func(s *networking.EnvoyFilter) { s.ConfigPatches[0].Patch.FilterClass = 9 }), edited(func(*networking.EnvoyFilter) {})},
 	{"WS225", "an action by a number", ".match.routeConfiguration.vhost.route.action",
 		edited(func(s *networking.EnvoyFilter) {
-			p := s.ConfigPatches[0]
+			p := s.GetConfigPatches()[0]
 			p.ApplyTo = networking.EnvoyFilter_HTTP_ROUTE
 			p.Match.ObjectTypes = &networking.EnvoyFilter_EnvoyConfigObjectMatch_RouteConfiguration{
 				RouteConfiguration: &networking.EnvoyFilter_RouteConfigurationMatch{Vhost: &networking.EnvoyFilter_RouteConfigurationMatch_VirtualHostMatch{
@@ -633,8 +633,8 @@ func read(applyTo, value string) input {
 			ApplyTo: networking.EnvoyFilter_ApplyTo(networking.EnvoyFilter_ApplyTo_value[applyTo]),
 			Patch:   &networking.EnvoyFilter_Patch{Operation: add, Value: &structpb.Struct{}},
 		}
-		m := kindOf(config.ApplyTo).new()
-		if err := errors.Join(protojson.Unmarshal([]byte(value), m), protojson.Unmarshal([]byte(value), config.Patch.Value)); err != nil {
+		m := kindOf(config.GetApplyTo()).new()
+		if err := errors.Join(protojson.Unmarshal([]byte(value), m), protojson.Unmarshal([]byte(value), config.GetPatch().GetValue())); err != nil {
 			t.Fatal(err)
 		}
 		var r report

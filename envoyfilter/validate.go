@@ -55,9 +55,9 @@ func (f *Filter) Validate() finding.List {
 			continue // reported as an entry that is nil
 		}
 		mark := r.mark()
-		r.patch(config, spec.Priority)
-		if k := kindOf(config.ApplyTo); readable && k != nil && config.Patch.GetValue() != nil {
-			if m := r.decode(k, config.Patch.Value); m != nil {
+		r.patch(config, spec.GetPriority())
+		if k := kindOf(config.GetApplyTo()); readable && k != nil && config.GetPatch().GetValue() != nil {
+			if m := r.decode(k, config.GetPatch().GetValue()); m != nil {
 				r.value(config, typed{object: m.ProtoReflect()})
 			}
 		}
@@ -110,7 +110,7 @@ func (r *report) target(spec *networking.EnvoyFilter) {
 		r.add(finding.New("WS206", "spec.workloadSelector.labels", fmt.Sprintf("the selector has %d labels", n),
 			fmt.Sprintf("give at most %d", maxSelectorLabels)))
 	}
-	if selector != nil && len(selector.Labels) == 0 {
+	if selector != nil && len(selector.GetLabels()) == 0 {
 		r.add(finding.New("WS209", "spec.workloadSelector", "the workloadSelector has no labels, and so the filter applies to every workload of its namespace",
 			"give the labels of the pods that need it"))
 	}
@@ -146,26 +146,26 @@ func (r *report) label(key, message string) {
 
 func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	mark := r.mark()
-	if reason := names.Subdomain(ref.Group); ref.Group != "" && reason != "" {
-		r.badRef(".group", "the group "+quote(ref.Group)+" "+reason)
+	if reason := names.Subdomain(ref.GetGroup()); ref.GetGroup() != "" && reason != "" {
+		r.badRef(".group", "the group "+quote(ref.GetGroup())+" "+reason)
 	}
-	if !isKind(ref.Kind) {
-		r.badRef(".kind", "the kind "+quote(ref.Kind)+" is not 1 to 63 letters, digits and '-', a letter first and no '-' last")
+	if !isKind(ref.GetKind()) {
+		r.badRef(".kind", "the kind "+quote(ref.GetKind())+" is not 1 to 63 letters, digits and '-', a letter first and no '-' last")
 	}
 	// The CRD takes any name of 1 to 253 characters. No object can have another name than these.
-	if reason := names.Subdomain(ref.Name); reason != "" {
-		r.badRef(".name", "the name "+quote(ref.Name)+" "+reason)
+	if reason := names.Subdomain(ref.GetName()); reason != "" {
+		r.badRef(".name", "the name "+quote(ref.GetName())+" "+reason)
 	}
-	if ref.Namespace != "" {
-		r.badRef(".namespace", "the namespace "+quote(ref.Namespace)+" is set, and a targetRef cannot leave the filter's own namespace")
+	if ref.GetNamespace() != "" {
+		r.badRef(".namespace", "the namespace "+quote(ref.GetNamespace())+" is set, and a targetRef cannot leave the filter's own namespace")
 	}
 	if r.since(mark) {
 		return
 	}
 	// The API speaks of Service and ServiceEntry too. The matcher of EnvoyFilters is given no Service, so these match
 	// nothing (tried on the release-1.31 line).
-	if ref.Group != "gateway.networking.k8s.io" || ref.Kind != "Gateway" && ref.Kind != "GatewayClass" {
-		r.add(finding.New("WS211", "", fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.Kind), quote(ref.Group)),
+	if ref.GetGroup() != "gateway.networking.k8s.io" || ref.GetKind() != "Gateway" && ref.GetKind() != "GatewayClass" {
+		r.add(finding.New("WS211", "", fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.GetKind()), quote(ref.GetGroup())),
 			"give Gateway or GatewayClass of gateway.networking.k8s.io"))
 	}
 }
@@ -197,52 +197,52 @@ func (r *report) patchCount(spec *networking.EnvoyFilter) {
 
 // patch checks all of a patch but its value. Paths are relative to the patch.
 func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, priority int32) {
-	k := kindOf(config.ApplyTo)
+	k := kindOf(config.GetApplyTo())
 	if k == nil {
-		r.add(finding.New("WS214", ".applyTo", fmt.Sprintf("the applyTo %s selects no kind of object", config.ApplyTo),
+		r.add(finding.New("WS214", ".applyTo", fmt.Sprintf("the applyTo %s selects no kind of object", config.GetApplyTo()),
 			"give LISTENER, FILTER_CHAIN, NETWORK_FILTER, HTTP_FILTER, LISTENER_FILTER, ROUTE_CONFIGURATION, VIRTUAL_HOST, HTTP_ROUTE, CLUSTER or EXTENSION_CONFIG"))
 	}
 	r.context(config)
-	if version := config.Match.GetProxy().GetProxyVersion(); version != "" {
+	if version := config.GetMatch().GetProxy().GetProxyVersion(); version != "" {
 		r.proxyVersion(version)
 	}
 	if k != nil {
 		r.match(config, k)
 	}
-	if config.Patch == nil {
+	if config.GetPatch() == nil {
 		r.add(finding.New("WS215", ".patch", "the patch is missing", "give an operation and a value"))
 		return
 	}
-	if !isOperation(config.Patch.Operation) {
-		r.add(finding.New("WS216", ".patch.operation", fmt.Sprintf("the operation %s does nothing", config.Patch.Operation),
+	if !isOperation(config.GetPatch().GetOperation()) {
+		r.add(finding.New("WS216", ".patch.operation", fmt.Sprintf("the operation %s does nothing", config.GetPatch().GetOperation()),
 			"give MERGE, ADD, REMOVE, REPLACE, INSERT_FIRST, INSERT_BEFORE or INSERT_AFTER"))
 	} else if k != nil {
 		r.operation(config, k, priority)
 	}
-	if class := config.Patch.FilterClass; networking.EnvoyFilter_Patch_FilterClass_name[int32(class)] == "" {
+	if class := config.GetPatch().GetFilterClass(); networking.EnvoyFilter_Patch_FilterClass_name[int32(class)] == "" {
 		r.unknownEnum(".patch.filterClass", int32(class), class.Descriptor())
 	} else if class != networking.EnvoyFilter_Patch_UNSPECIFIED {
 		r.unread(".patch.filterClass", "istiod of release 1.31 does not look at filterClass", "give the place with the operation and the match")
 	}
-	switch hasValue := config.Patch.Value != nil; {
-	case hasValue && config.Patch.Operation == remove:
+	switch hasValue := config.GetPatch().GetValue() != nil; {
+	case hasValue && config.GetPatch().GetOperation() == remove:
 		r.add(finding.New("WS218", ".patch.value", "a REMOVE has no use for a value", "leave it out"))
-	case !hasValue && config.Patch.Operation != remove:
+	case !hasValue && config.GetPatch().GetOperation() != remove:
 		r.add(finding.New("WS217", ".patch.value", "the value is missing", "give the configuration to apply"))
 	}
 }
 
 // context checks for which side of the proxy the patch is.
 func (r *report) context(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) {
-	switch context := config.Match.GetContext(); {
-	case context == networking.EnvoyFilter_WAYPOINT || config.Match.GetWaypoint() != nil:
+	switch context := config.GetMatch().GetContext(); {
+	case context == networking.EnvoyFilter_WAYPOINT || config.GetMatch().GetWaypoint() != nil:
 		// The CRD takes WAYPOINT with a match of its own, and the webhook looks no further then.
 		r.add(finding.New("WS223", ".match.context", "the context WAYPOINT and its match have no effect: no istiod reads them",
 			"for a waypoint give targetRefs and the context SIDECAR_INBOUND"))
 	case networking.EnvoyFilter_PatchContext_name[int32(context)] == "":
 		r.unknownEnum(".match.context", int32(context), context.Descriptor())
 	case context == networking.EnvoyFilter_ANY &&
-		config.ApplyTo != networking.EnvoyFilter_EXTENSION_CONFIG && config.ApplyTo != networking.EnvoyFilter_BOOTSTRAP:
+		config.GetApplyTo() != networking.EnvoyFilter_EXTENSION_CONFIG && config.GetApplyTo() != networking.EnvoyFilter_BOOTSTRAP:
 		r.add(finding.New("WS224", ".match.context", "the context is ANY, and so the patch applies to what sidecars accept, to what they send, and to gateways",
 			"give SIDECAR_INBOUND, SIDECAR_OUTBOUND or GATEWAY, in several patches if need be"))
 	}

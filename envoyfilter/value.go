@@ -99,7 +99,7 @@ func (w writer) message(m protoreflect.Message, depth int) *structpb.Value {
 		return w.duration(v)
 	case *timestamppb.Timestamp:
 		if err := v.CheckValid(); err != nil {
-			w.unwritable(fmt.Sprintf("%d seconds and %d nanoseconds are not a time from year 1 to year 9999", v.Seconds, v.Nanos), "correct the time")
+			w.unwritable(fmt.Sprintf("%d seconds and %d nanoseconds are not a time from year 1 to year 9999", v.GetSeconds(), v.GetNanos()), "correct the time")
 		}
 		return stringValue(fraction(v.AsTime().Format("2006-01-02T15:04:05.000000000")) + "Z")
 	case *fieldmaskpb.FieldMask:
@@ -235,10 +235,10 @@ func (w writer) any(a *anypb.Any, depth int) *structpb.Value {
 		return structpb.NewNullValue()
 	}
 	if !isWrapped(m) {
-		return &w.object(m, a.TypeUrl, depth).value
+		return &w.object(m, a.GetTypeUrl(), depth).value
 	}
 	o := newObject()
-	o.fields.Fields["@type"] = stringValue(a.TypeUrl)
+	o.fields.Fields["@type"] = stringValue(a.GetTypeUrl())
 	mark := w.mark()
 	if !w.stop(depth) {
 		o.fields.Fields["value"] = w.message(m, depth+1)
@@ -299,12 +299,12 @@ const maxSeconds = math.MaxInt64/1_000_000_000 - 1
 // duration writes seconds with as many digits as protojson does. Istiod reads it with time.ParseDuration, to which
 // more than 292 years are no duration.
 func (w writer) duration(d *durationpb.Duration) *structpb.Value {
-	if d.CheckValid() != nil || d.Seconds > maxSeconds || d.Seconds < -maxSeconds {
-		w.unwritable(fmt.Sprintf("%d seconds and %d nanoseconds are not a duration of less than 292 years", d.Seconds, d.Nanos), "correct the duration")
+	if d.CheckValid() != nil || d.GetSeconds() > maxSeconds || d.GetSeconds() < -maxSeconds {
+		w.unwritable(fmt.Sprintf("%d seconds and %d nanoseconds are not a duration of less than 292 years", d.GetSeconds(), d.GetNanos()), "correct the duration")
 		return structpb.NewNullValue()
 	}
-	text := fmt.Sprintf("%d.%09d", d.Seconds, max(d.Nanos, -d.Nanos))
-	if d.Seconds == 0 && d.Nanos < 0 {
+	text := fmt.Sprintf("%d.%09d", d.GetSeconds(), max(d.GetNanos(), -d.GetNanos()))
+	if d.GetSeconds() == 0 && d.GetNanos() < 0 {
 		text = "-" + text
 	}
 	return stringValue(fraction(text) + "s")
@@ -324,7 +324,7 @@ func (w writer) structure(s *structpb.Struct, depth int) *object {
 	for _, key := range slices.Sorted(maps.Keys(s.GetFields())) {
 		mark := w.mark()
 		w.text(key)
-		o.fields.Fields[key] = w.value(s.Fields[key], depth+1)
+		o.fields.Fields[key] = w.value(s.GetFields()[key], depth+1)
 		w.field(mark, key)
 	}
 	return o

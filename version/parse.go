@@ -3,6 +3,7 @@
 package version
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -167,7 +168,7 @@ func otherMajor(s string) error {
 // finding.List.
 func refuse(why error, what, reason, hint string) error {
 	code := "WS409"
-	if why == ErrNotIstioRelease {
+	if errors.Is(why, ErrNotIstioRelease) {
 		code = "WS410"
 	}
 	return &refused{why, finding.New(code, "", why.Error()+" "+what+": "+reason, hint)}

@@ -177,7 +177,7 @@ func TestParse(t *testing.T) {
 			if !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "give the release") {
 				t.Errorf("the error is %q; it must say %q and what to give instead: %s", err, tt.says, tt.reason)
 			}
-			if other := version.ErrNotIstioRelease; tt.wantErr != other && errors.Is(err, other) {
+			if other := version.ErrNotIstioRelease; !errors.Is(tt.wantErr, other) && errors.Is(err, other) {
 				t.Errorf("the error is both %v and %v", tt.wantErr, other)
 			}
 		})

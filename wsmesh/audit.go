@@ -199,7 +199,7 @@ func (a *auditor) fqdn(service *auditObject) string {
 
 // hostOf is the host of a rule, as istiod takes it.
 func (a *auditor) hostOf(rule *auditObject) string {
-	return strings.TrimSuffix(resolveHost(rule.rule.Spec.Host, rule.namespace(), a.domain), ".")
+	return strings.TrimSuffix(resolveHost(rule.rule.Spec.GetHost(), rule.namespace(), a.domain), ".")
 }
 
 // every says whether all control planes support f.

@@ -46,16 +46,16 @@ func (a *auditor) isExternal(host string) bool {
 // hiddenByOwn says whether a rule of the Service's namespace stands before one of the root namespace.
 func (a *auditor) hiddenByOwn(service *auditObject) bool {
 	return slices.ContainsFunc(a.rulesFor[a.fqdn(service)], func(o *auditObject) bool {
-		return o.namespace() == service.namespace() && o.namespace() != a.root && exported(o) && o.rule.Spec.WorkloadSelector == nil
+		return o.namespace() == service.namespace() && o.namespace() != a.root && exported(o) && o.rule.Spec.GetWorkloadSelector() == nil
 	})
 }
 
 // levels reports port levels for ports that the Service does not have: mostly the container's port.
 func (a *auditor) levels(o, service *auditObject) {
-	if strings.HasPrefix(o.rule.Spec.Host, "*") {
+	if strings.HasPrefix(o.rule.Spec.GetHost(), "*") {
 		return
 	}
-	for i, s := range o.rule.Spec.TrafficPolicy.GetPortLevelSettings() {
+	for i, s := range o.rule.Spec.GetTrafficPolicy().GetPortLevelSettings() {
 		port := s.GetPort().GetNumber()
 		if slices.ContainsFunc(service.service.Ports, func(p servicePort) bool { return p.Port == port }) {
 			continue
@@ -203,6 +203,7 @@ func (a *auditor) pods(o *auditObject, s *policySite, service *auditObject, port
 		case noSidecar:
 			bare, why = append(bare, w), reason
 			continue
+		case hasSidecar:
 		}
 		lacking := a.closedFor(w, ports)
 		for _, r := range lacking {

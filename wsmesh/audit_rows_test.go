@@ -20,12 +20,12 @@ func TestAuditRows(t *testing.T) {
 	parts := strings.Split(string(data), "---\n")
 	filter, rule, service, deployment := parts[0], parts[1], parts[2], parts[3]
 	all := func(docs ...string) string { return strings.Join(docs, "---\n") }
-	sub := func(text, old, new string) string {
+	sub := func(text, old, with string) string {
 		t.Helper()
 		if !strings.Contains(text, old) {
 			t.Fatalf("%q is not in\n%s", old, text)
 		}
-		return strings.ReplaceAll(text, old, new)
+		return strings.ReplaceAll(text, old, with)
 	}
 	namespace := func(labels string) string {
 		return "apiVersion: v1\nkind: Namespace\nmetadata: {name: prod, labels: {" + labels + "}}\n"

@@ -34,8 +34,8 @@ type policySite struct {
 
 // policySites lists the places that set a policy.
 func policySites(spec *networking.DestinationRule) []policySite {
-	sites := sitesIn("spec.trafficPolicy", spec.TrafficPolicy, nil)
-	for i, s := range spec.Subsets {
+	sites := sitesIn("spec.trafficPolicy", spec.GetTrafficPolicy(), nil)
+	for i, s := range spec.GetSubsets() {
 		sites = append(sites, sitesIn("spec.subsets["+strconv.Itoa(i)+"].trafficPolicy", s.GetTrafficPolicy(), s.GetLabels())...)
 	}
 	return sites
@@ -82,7 +82,7 @@ func (a *auditor) rulesAlone() {
 			a.add("WS447", o, sites[0].path, fmt.Sprintf("Istio %s accepts h2UpgradePolicy %s and ignores it", a.oldestControlPlane, sites[0].policy),
 				"upgrade Istio to 1.6 or later")
 		}
-		if pool := spec.TrafficPolicy.GetConnectionPool(); pool != nil && baseline >= 0 && a.some(version.DefaultTrafficPolicy) {
+		if pool := spec.GetTrafficPolicy().GetConnectionPool(); pool != nil && baseline >= 0 && a.some(version.DefaultTrafficPolicy) {
 			a.add("WS449", o, "spec.trafficPolicy.connectionPool",
 				"this connectionPool takes the place of that in defaultTrafficPolicy of "+a.meshes[baseline].String()+" for the host",
 				"repeat the settings of the mesh here")
@@ -131,10 +131,10 @@ type usedField struct {
 
 func ruleFields(spec *networking.DestinationRule) []usedField {
 	var used []usedField
-	if spec.WorkloadSelector != nil {
+	if spec.GetWorkloadSelector() != nil {
 		used = append(used, usedField{"spec.workloadSelector", version.ClientWorkloadSelector})
 	}
-	pool := spec.TrafficPolicy.GetConnectionPool()
+	pool := spec.GetTrafficPolicy().GetConnectionPool()
 	const path = "spec.trafficPolicy.connectionPool."
 	for _, f := range [...]struct {
 		set   bool
@@ -196,12 +196,12 @@ func (a *auditor) sameHost(o *auditObject, host string) {
 
 // sharesHost says whether istiod merges the rule with others for its host. A rule with a workloadSelector stays apart.
 func sharesHost(o *auditObject) bool {
-	return o.rule.Spec.TrafficPolicy != nil && o.rule.Spec.WorkloadSelector == nil
+	return o.rule.Spec.GetTrafficPolicy() != nil && o.rule.Spec.GetWorkloadSelector() == nil
 }
 
 // shareOf is what rules have in common of which only the oldest has effect.
 func shareOf(o *auditObject, host string) string {
-	return o.namespace() + " " + host + " " + strings.Join(o.rule.Spec.ExportTo, ",")
+	return o.namespace() + " " + host + " " + strings.Join(o.rule.Spec.GetExportTo(), ",")
 }
 
 // knownOlder says whether the time of both rules' creation is known, and that of x is earlier.
@@ -229,11 +229,11 @@ func (a *auditor) unknownHost(o *auditObject, host string) {
 // otherNamespace reports a rule that hides the one in the Service's namespace, or is hidden by it.
 func (a *auditor) otherNamespace(o, service *auditObject) {
 	ns := service.namespace()
-	if o.namespace() == ns || o.rule.Spec.WorkloadSelector != nil {
+	if o.namespace() == ns || o.rule.Spec.GetWorkloadSelector() != nil {
 		return
 	}
 	for _, own := range a.rulesFor[a.fqdn(service)] {
-		if own.namespace() != ns || own.rule.Spec.WorkloadSelector != nil {
+		if own.namespace() != ns || own.rule.Spec.GetWorkloadSelector() != nil {
 			continue
 		}
 		switch {
@@ -253,7 +253,7 @@ func (a *auditor) hides(o, own *auditObject) {
 }
 
 func exported(o *auditObject) bool {
-	to := o.rule.Spec.ExportTo
+	to := o.rule.Spec.GetExportTo()
 	return len(to) == 0 || slices.Contains(to, "*")
 }
 
@@ -269,12 +269,12 @@ func (a *auditor) differ(x, y, service *auditObject) bool {
 
 // policyFor returns what a rule's trafficPolicy says for a port.
 func policyFor(spec *networking.DestinationRule, port uint32) h2Policy {
-	for _, s := range spec.TrafficPolicy.GetPortLevelSettings() {
+	for _, s := range spec.GetTrafficPolicy().GetPortLevelSettings() {
 		if s.GetPort().GetNumber() == port {
 			return s.GetConnectionPool().GetHttp().GetH2UpgradePolicy()
 		}
 	}
-	return spec.TrafficPolicy.GetConnectionPool().GetHttp().GetH2UpgradePolicy()
+	return spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy()
 }
 
 // matches says whether a host is one that a wildcard stands for.
@@ -284,13 +284,13 @@ func matches(wildcard, host string) bool {
 
 // wildcardBehind reports a rule that keeps a wildcard's policy from its host.
 func (a *auditor) wildcardBehind(o *auditObject, host string) {
-	if len(policySites(o.rule.Spec)) > 0 || o.rule.Spec.WorkloadSelector != nil {
+	if len(policySites(o.rule.Spec)) > 0 || o.rule.Spec.GetWorkloadSelector() != nil {
 		return
 	}
 	for _, w := range a.wildcards {
 		if w.namespace() == o.namespace() && matches(a.hostOf(w), host) && len(policySites(w.rule.Spec)) > 0 {
 			a.add("WS354", o, "spec.host", fmt.Sprintf("%s has h2UpgradePolicy %s for %q, which this rule for a single host does not inherit",
-				w, policySites(w.rule.Spec)[0].policy, w.rule.Spec.Host), "set h2UpgradePolicy here too")
+				w, policySites(w.rule.Spec)[0].policy, w.rule.Spec.GetHost()), "set h2UpgradePolicy here too")
 			return
 		}
 	}
@@ -298,7 +298,7 @@ func (a *auditor) wildcardBehind(o *auditObject, host string) {
 
 // wildcardHides reports a wildcard in a client's namespace that hides the rules of other namespaces.
 func (a *auditor) wildcardHides(o *auditObject, wildcard string) {
-	if o.namespace() == a.root || o.rule.Spec.WorkloadSelector != nil {
+	if o.namespace() == a.root || o.rule.Spec.GetWorkloadSelector() != nil {
 		return
 	}
 	for _, service := range a.matched(wildcard) {

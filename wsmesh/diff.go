@@ -59,6 +59,7 @@ func (c Change) Unified() string {
 		from = "/dev/null"
 	case Removed:
 		to = "/dev/null"
+	case Changed:
 	}
 	return textdiff.Unified(from, to, c.old, c.new)
 }

@@ -31,7 +31,7 @@ func must(plan *wsmesh.Plan, err error) *wsmesh.Plan {
 	return plan
 }
 
-func printHosts(rule *destinationrule.Rule) { fmt.Println(rule, "for", rule.Spec.Host) }
+func printHosts(rule *destinationrule.Rule) { fmt.Println(rule, "for", rule.Spec.GetHost()) }
 
 func Example() {
 	plan := must(wsmesh.NewPlan(chat()))
@@ -264,7 +264,7 @@ func ExampleWithGateway() {
 	svc, mesh := chat()
 	plan := must(wsmesh.NewPlan(svc, mesh, wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})))
 	for _, f := range plan.EnvoyFilters() {
-		fmt.Println(f, f.Spec.ConfigPatches[0].Match.Context)
+		fmt.Println(f, f.Spec.GetConfigPatches()[0].GetMatch().GetContext())
 	}
 	// Output:
 	// EnvoyFilter prod/chat-allow-connect SIDECAR_INBOUND
@@ -315,7 +315,7 @@ spec:
 func ExampleWithProxyVersion() {
 	svc, mesh := chat()
 	plan := must(wsmesh.NewPlan(svc, mesh, wsmesh.WithProxyVersion(">=1.12.0")))
-	fmt.Println(plan.EnvoyFilters()[0].Spec.ConfigPatches[0].Match.Proxy.ProxyVersion)
+	fmt.Println(plan.EnvoyFilters()[0].Spec.GetConfigPatches()[0].GetMatch().GetProxy().GetProxyVersion())
 	// Output:
 	// ^v?1\.(1[2-9]|[2-9]\d)(\.(\d|[1-9]\d{1,8})(\.\d+)?)?([-+][\w.+-]+)?$
 }

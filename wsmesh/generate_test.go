@@ -358,10 +358,10 @@ func TestGenerateManyShapes(t *testing.T) {
 
 // hostOf returns the host as Istio resolves it, in the mesh's domain.
 func hostOf(rule *destinationrule.Rule) string {
-	if rule.Namespace == "" || strings.Contains(rule.Spec.Host, ".") {
-		return "host " + rule.Spec.Host
+	if rule.Namespace == "" || strings.Contains(rule.Spec.GetHost(), ".") {
+		return "host " + rule.Spec.GetHost()
 	}
-	return "host " + rule.Spec.Host + "." + rule.Namespace + ".svc"
+	return "host " + rule.Spec.GetHost() + "." + rule.Namespace + ".svc"
 }
 
 func BenchmarkGenerate(b *testing.B) {

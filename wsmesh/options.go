@@ -265,7 +265,7 @@ func (r *request) checkBase() finding.List {
 	message, domain := "the base rule has no spec", r.mesh.clusterDomain()
 	want := resolveHost(r.plannedHost(), r.svc.Namespace, domain)
 	if r.base != nil && r.base.Spec != nil {
-		host := r.base.Spec.Host
+		host := r.base.Spec.GetHost()
 		if resolveHost(host, cmp.Or(r.base.Namespace, r.svc.Namespace), domain) == want {
 			return nil
 		}

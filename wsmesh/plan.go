@@ -98,7 +98,7 @@ func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, fin
 	if r.host != "" {
 		rule.Spec.Host = r.host // another spelling of the base's
 	}
-	for _, path := range droppedBy(r.base, rule.Spec.TrafficPolicy.ConnectionPool.Http.H2UpgradePolicy) {
+	for _, path := range droppedBy(r.base, rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy()) {
 		f := finding.New("WS311", path, "the base rule has settings of its own here, which replace the destination's: "+
 			p.decision.Policy.String()+" was set here too", "")
 		f.Object = rule.String()
@@ -111,9 +111,9 @@ func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, fin
 // destination level alone: what Rule.Validate warns of then.
 func droppedBy(base *destinationrule.Rule, policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy) []string {
 	naive := cloneRule(base)
-	naive.Spec.TrafficPolicy = cmp.Or(naive.Spec.TrafficPolicy, &networking.TrafficPolicy{})
-	pool := cmp.Or(naive.Spec.TrafficPolicy.ConnectionPool, &networking.ConnectionPoolSettings{})
-	pool.Http = cmp.Or(pool.Http, &networking.ConnectionPoolSettings_HTTPSettings{})
+	naive.Spec.TrafficPolicy = cmp.Or(naive.Spec.GetTrafficPolicy(), &networking.TrafficPolicy{})
+	pool := cmp.Or(naive.Spec.GetTrafficPolicy().GetConnectionPool(), &networking.ConnectionPoolSettings{})
+	pool.Http = cmp.Or(pool.GetHttp(), &networking.ConnectionPoolSettings_HTTPSettings{})
 	pool.Http.H2UpgradePolicy = policy
 	naive.Spec.TrafficPolicy.ConnectionPool = pool
 	var paths []string

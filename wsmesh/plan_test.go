@@ -25,13 +25,13 @@ func TestPlanObjects(t *testing.T) {
 	if got := rule.String(); got != "DestinationRule default/websockets-server" {
 		t.Errorf("rule %s", got)
 	}
-	if rule.Spec.Host != fqdn {
-		t.Errorf("host %q", rule.Spec.Host)
+	if rule.Spec.GetHost() != fqdn {
+		t.Errorf("host %q", rule.Spec.GetHost())
 	}
 	if len(filters) != 1 || filters[0].String() != "EnvoyFilter default/websockets-server-allow-connect" {
 		t.Errorf("filters %v", filters)
 	}
-	if got := filters[0].Spec.WorkloadSelector.Labels["app"]; got != "websockets-server" {
+	if got := filters[0].Spec.GetWorkloadSelector().GetLabels()["app"]; got != "websockets-server" {
 		t.Errorf("selector app=%q", got)
 	}
 	if docs := strings.Split(planYAML(t, plan), "---\n"); len(docs) != 2 ||
@@ -63,7 +63,7 @@ func TestPlanHost(t *testing.T) {
 		{"the caller's before the documents'", server(), mesh("1.24.1"), []wsmesh.Option{wsmesh.WithASM(), wsmesh.WithHost("x.example.com")}, "x.example.com"},
 	}
 	for _, tt := range tests {
-		if got := mustPlan(t, tt.svc, tt.mesh, tt.opts...).DestinationRule().Spec.Host; got != tt.want {
+		if got := mustPlan(t, tt.svc, tt.mesh, tt.opts...).DestinationRule().Spec.GetHost(); got != tt.want {
 			t.Errorf("%s: host %q, want %q", tt.reason, got, tt.want)
 		}
 	}
@@ -128,7 +128,7 @@ func TestPlanGateway(t *testing.T) {
 	plan := mustPlan(t, server(), mesh("1.24.1"), gateway, wsmesh.WithGateway("edge", map[string]string{"app": "edge"}))
 	var got []string
 	for _, f := range plan.EnvoyFilters() {
-		got = append(got, f.String()+" "+f.Spec.ConfigPatches[0].Match.Context.String())
+		got = append(got, f.String()+" "+f.Spec.GetConfigPatches()[0].GetMatch().GetContext().String())
 	}
 	want := []string{
 		"EnvoyFilter default/websockets-server-allow-connect SIDECAR_INBOUND",
@@ -154,11 +154,11 @@ func TestPlanProxyVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := plan.EnvoyFilters()[0].Spec.ConfigPatches[0].Match.Proxy.ProxyVersion; got != want {
+	if got := plan.EnvoyFilters()[0].Spec.GetConfigPatches()[0].GetMatch().GetProxy().GetProxyVersion(); got != want {
 		t.Errorf("proxyVersion %q, want %q before the documents' own", got, want)
 	}
-	if m := mustPlan(t, server(), mesh("1.12.4")).EnvoyFilters()[0].Spec.ConfigPatches[0].Match; m.Proxy != nil {
-		t.Errorf("proxyVersion %v without the option", m.Proxy)
+	if m := mustPlan(t, server(), mesh("1.12.4")).EnvoyFilters()[0].Spec.GetConfigPatches()[0].GetMatch(); m.GetProxy() != nil {
+		t.Errorf("proxyVersion %v without the option", m.GetProxy())
 	}
 	future := wsmesh.Mesh{ControlPlanes: mesh("1.24.1").ControlPlanes}
 	if _, err := wsmesh.NewPlan(server(), future, wsmesh.WithProxyVersion("1.23.x")); err == nil {
@@ -200,15 +200,15 @@ func TestPlanBaseRule(t *testing.T) {
 	if rule.Name != "chat" || rule.Labels["owner"] != "chat" || rule.Labels["team"] != "chat" || rule.APIVersion != "networking.istio.io/v1" {
 		t.Errorf("metadata %s %v %s", rule, rule.Labels, rule.APIVersion)
 	}
-	tp := rule.Spec.TrafficPolicy
+	tp := rule.Spec.GetTrafficPolicy()
 	const up = networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
-	if tp.LoadBalancer.GetSimple() != networking.LoadBalancerSettings_LEAST_REQUEST || tp.ConnectionPool.Http.H2UpgradePolicy != up {
+	if tp.GetLoadBalancer().GetSimple() != networking.LoadBalancerSettings_LEAST_REQUEST || tp.GetConnectionPool().GetHttp().GetH2UpgradePolicy() != up {
 		t.Errorf("destination level %v", tp)
 	}
-	if p := tp.PortLevelSettings[0]; p.Tls == nil || p.ConnectionPool.Http.H2UpgradePolicy != up {
+	if p := tp.GetPortLevelSettings()[0]; p.GetTls() == nil || p.GetConnectionPool().GetHttp().GetH2UpgradePolicy() != up {
 		t.Errorf("port level %v", p)
 	}
-	if s := rule.Spec.Subsets; s[0].TrafficPolicy != nil || s[1].TrafficPolicy.ConnectionPool.Http.H2UpgradePolicy != up || s[1].TrafficPolicy.ConnectionPool.Tcp.MaxConnections != 10 {
+	if s := rule.Spec.GetSubsets(); s[0].GetTrafficPolicy() != nil || s[1].GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy() != up || s[1].GetTrafficPolicy().GetConnectionPool().GetTcp().GetMaxConnections() != 10 {
 		t.Errorf("subsets %v", s)
 	}
 	var said []string
@@ -232,12 +232,12 @@ func TestPlanBaseRule(t *testing.T) {
 func TestPlanBaseRuleDefaults(t *testing.T) {
 	base := &destinationrule.Rule{Spec: &networking.DestinationRule{Host: fqdn}}
 	rule := mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(base)).DestinationRule()
-	if rule.String() != "DestinationRule default/websockets-server" || rule.Spec.Host != fqdn {
-		t.Errorf("%s for %s", rule, rule.Spec.Host)
+	if rule.String() != "DestinationRule default/websockets-server" || rule.Spec.GetHost() != fqdn {
+		t.Errorf("%s for %s", rule, rule.Spec.GetHost())
 	}
 	rule = mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(base), wsmesh.WithHost(fqdn)).DestinationRule()
-	if rule.Spec.Host != fqdn {
-		t.Errorf("host %s", rule.Spec.Host)
+	if rule.Spec.GetHost() != fqdn {
+		t.Errorf("host %s", rule.Spec.GetHost())
 	}
 }
 

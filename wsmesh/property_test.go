@@ -141,22 +141,22 @@ func checkPair(t testing.TB, plan *wsmesh.Plan) {
 		t.Fatalf("%v with %d EnvoyFilters", policy, len(filters))
 	}
 	for _, f := range filters {
-		if len(f.Spec.WorkloadSelector.GetLabels()) == 0 {
+		if len(f.Spec.GetWorkloadSelector().GetLabels()) == 0 {
 			t.Fatalf("%s selects everything", f)
 		}
-		v := f.Spec.ConfigPatches[0].Patch.Value.Fields["typed_config"].GetStructValue().Fields["http2_protocol_options"].GetStructValue()
+		v := f.Spec.GetConfigPatches()[0].GetPatch().GetValue().GetFields()["typed_config"].GetStructValue().GetFields()["http2_protocol_options"].GetStructValue()
 		if !v.GetFields()["allow_connect"].GetBoolValue() {
 			t.Fatalf("%s does not set allow_connect", f)
 		}
 	}
 	rule := plan.DestinationRule().Spec
-	levels := []*networking.ConnectionPoolSettings{rule.TrafficPolicy.GetConnectionPool()}
-	for _, p := range rule.TrafficPolicy.GetPortLevelSettings() {
+	levels := []*networking.ConnectionPoolSettings{rule.GetTrafficPolicy().GetConnectionPool()}
+	for _, p := range rule.GetTrafficPolicy().GetPortLevelSettings() {
 		levels = append(levels, p.GetConnectionPool())
 	}
-	for _, s := range rule.Subsets {
-		if s.TrafficPolicy.GetConnectionPool() != nil {
-			levels = append(levels, s.TrafficPolicy.ConnectionPool)
+	for _, s := range rule.GetSubsets() {
+		if s.GetTrafficPolicy().GetConnectionPool() != nil {
+			levels = append(levels, s.GetTrafficPolicy().GetConnectionPool())
 		}
 	}
 	for _, l := range levels {

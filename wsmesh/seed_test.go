@@ -50,8 +50,8 @@ func TestSeed(t *testing.T) {
 func TestSeedInNamespace(t *testing.T) {
 	plan := mustPlan(t, server(), mesh("1.12.0"), wsmesh.WithASM())
 	rule, filter := plan.DestinationRule(), plan.EnvoyFilters()[0]
-	if rule.Namespace != "default" || filter.Namespace != "default" || rule.Spec.Host != "websockets-server" {
-		t.Errorf("namespaces %q, %q, host %q; want default, default, websockets-server", rule.Namespace, filter.Namespace, rule.Spec.Host)
+	if rule.Namespace != "default" || filter.Namespace != "default" || rule.Spec.GetHost() != "websockets-server" {
+		t.Errorf("namespaces %q, %q, host %q; want default, default, websockets-server", rule.Namespace, filter.Namespace, rule.Spec.GetHost())
 	}
 	if plan.Decision().Policy != destinationrule.Upgrade {
 		t.Errorf("policy %v, want UPGRADE", plan.Decision().Policy)

@@ -81,9 +81,9 @@ func TestRollbackOfBase(t *testing.T) {
 	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(baseRule()))
 	spec := plan.Rollback()[0].Apply[0].(*destinationrule.Rule).Spec
 	for _, p := range []networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy{
-		spec.TrafficPolicy.ConnectionPool.Http.H2UpgradePolicy,
-		spec.TrafficPolicy.PortLevelSettings[0].ConnectionPool.Http.H2UpgradePolicy,
-		spec.Subsets[1].TrafficPolicy.ConnectionPool.Http.H2UpgradePolicy,
+		spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy(),
+		spec.GetTrafficPolicy().GetPortLevelSettings()[0].GetConnectionPool().GetHttp().GetH2UpgradePolicy(),
+		spec.GetSubsets()[1].GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy(),
 	} {
 		if p != networking.ConnectionPoolSettings_HTTPSettings_DO_NOT_UPGRADE {
 			t.Errorf("%v is left in %v", p, spec)

@@ -58,7 +58,7 @@ func filesIn(t *testing.T, dir string) map[string]string {
 // trees returns a directory with the old fleet and a foreign file, and what is in it before and after the change.
 func trees(t *testing.T) (dir string, old, now map[string]string) {
 	t.Helper()
-	make := func(fleets ...[]Service) string {
+	tree := func(fleets ...[]Service) string {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "foreign.yaml"), []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
@@ -70,8 +70,8 @@ func trees(t *testing.T) (dir string, old, now map[string]string) {
 		}
 		return dir
 	}
-	dir = make(oldFleet)
-	return dir, filesIn(t, dir), filesIn(t, make(oldFleet, newFleet))
+	dir = tree(oldFleet)
+	return dir, filesIn(t, dir), filesIn(t, tree(oldFleet, newFleet))
 }
 
 // steps returns how many steps the change has.

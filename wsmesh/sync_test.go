@@ -49,8 +49,8 @@ func syncFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsm
 	return wsmesh.Sync(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
 }
 
-func diffFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Diff(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
+func diffFleet(dir string, services []wsmesh.Service) (wsmesh.Changes, error) {
+	return wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh("1.24.1"))
 }
 
 func TestSync(t *testing.T) {
@@ -86,7 +86,7 @@ func TestSync(t *testing.T) {
 		}
 		first[name] = data
 	}
-	changed, err := diffFleet(dir, wsmesh.FilePerNamespace, services)
+	changed, err := diffFleet(dir, services)
 	if err != nil || fmt.Sprint(changed.Files) != "[changed team-7.yaml removed team-8.yaml]" {
 		t.Errorf("Diff returns %v, %v", changed.Files, err)
 	}
@@ -172,13 +172,13 @@ func TestSyncRefuses(t *testing.T) {
 			t.Errorf("a directory that is %s: %v", reason, err)
 		}
 	}
-	if _, err := diffFleet(outside, wsmesh.FilePerNamespace, one); err == nil {
+	if _, err := diffFleet(outside, one); err == nil {
 		t.Error("Diff with a file takes it for a directory")
 	}
-	if _, err := diffFleet(outside, wsmesh.FilePerNamespace, []wsmesh.Service{{}}); err == nil {
+	if _, err := diffFleet(outside, []wsmesh.Service{{}}); err == nil {
 		t.Error("Diff accepts a Service without a name")
 	}
-	changes, err := diffFleet(filepath.Join(t.TempDir(), "none"), wsmesh.FilePerNamespace, one)
+	changes, err := diffFleet(filepath.Join(t.TempDir(), "none"), one)
 	if err != nil || fmt.Sprint(changes.Files) != "[added team-0.yaml]" {
 		t.Errorf("Diff with a directory that is not there: %v, %v", changes.Files, err)
 	}
@@ -204,7 +204,7 @@ func TestChange(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(dir, "team-2.yaml"), []byte(header+"\na: [\n"), 0o600)
 	services[1].Namespace = "team-9"
-	changes, err := diffFleet(dir, wsmesh.FilePerNamespace, services)
+	changes, err := diffFleet(dir, services)
 	if err != nil || fmt.Sprint(changes.Files) != "[changed team-0.yaml removed team-1.yaml changed team-2.yaml added team-9.yaml]" {
 		t.Fatalf("the changes are %v, %v", changes.Files, err)
 	}

@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 				return
 			}
 			line := regexp.MustCompile(`^(info|warning|error)( WS\d{3}.*)?: .+`)
-			for _, l := range strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n") {
+			for l := range strings.SplitSeq(strings.TrimSuffix(stderr.String(), "\n"), "\n") {
 				if !line.MatchString(l) {
 					t.Errorf("%q is not a finding on a line", l)
 				}

@@ -427,18 +427,14 @@ func (w *walker) duration(v any) any {
 	return string(appendDuration(nil, durationpb.New(d)))
 }
 
-// text checks a string that protojson reads in a way of its own into m, and says whether it does.
-func (w *walker) text(v any, m proto.Message, hint string) bool {
+// text checks a string that protojson reads in a way of its own into m.
+func (w *walker) text(v any, m proto.Message, hint string) {
 	s, ok := v.(string)
 	if !ok {
 		w.wrongType(v, "a string", hint)
-		return false
-	}
-	if !reads(s, m) {
+	} else if !reads(s, m) {
 		w.malformed(v, string(m.ProtoReflect().Descriptor().FullName()), hint)
-		return false
 	}
-	return true
 }
 
 // reads says whether protojson takes the value for m.

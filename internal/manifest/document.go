@@ -82,7 +82,7 @@ func readYAML(data []byte) (any, finding.List) {
 	var tree any
 	for {
 		var doc any
-		if err := decoder.Decode(&doc); err == io.EOF {
+		if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, malformed(err)

@@ -433,23 +433,23 @@ func (e *encoder) wellKnown(at place, m proto.Message) {
 	case *durationpb.Duration:
 		e.duration(at, m)
 	case *wrapperspb.BoolValue:
-		e.bool(at, m.Value)
+		e.bool(at, m.GetValue())
 	case *wrapperspb.StringValue:
-		e.string(at, m.Value)
+		e.string(at, m.GetValue())
 	case *wrapperspb.BytesValue:
-		e.string(at, base64.StdEncoding.EncodeToString(m.Value))
+		e.string(at, base64.StdEncoding.EncodeToString(m.GetValue()))
 	case *wrapperspb.Int32Value:
-		e.int(at, int64(m.Value))
+		e.int(at, int64(m.GetValue()))
 	case *wrapperspb.Int64Value:
-		e.int(at, m.Value)
+		e.int(at, m.GetValue())
 	case *wrapperspb.UInt32Value:
-		e.uint(at, uint64(m.Value))
+		e.uint(at, uint64(m.GetValue()))
 	case *wrapperspb.UInt64Value:
-		e.uint(at, m.Value)
+		e.uint(at, m.GetValue())
 	case *wrapperspb.FloatValue:
-		e.float(at, float64(m.Value), 32)
+		e.float(at, float64(m.GetValue()), 32)
 	case *wrapperspb.DoubleValue:
-		e.float(at, m.Value, 64)
+		e.float(at, m.GetValue(), 64)
 	default:
 		e.byProtojson(at, m)
 	}
@@ -480,7 +480,7 @@ func (e *encoder) duration(at place, d *durationpb.Duration) {
 
 // appendDuration appends seconds with 0, 3, 6 or 9 digits of fraction, as protobuf's JSON mapping has it.
 func appendDuration(dst []byte, d *durationpb.Duration) []byte {
-	seconds, nanos := d.Seconds, int64(d.Nanos)
+	seconds, nanos := d.GetSeconds(), int64(d.GetNanos())
 	if seconds < 0 || nanos < 0 {
 		dst = append(dst, '-')
 		seconds, nanos = -seconds, -nanos
@@ -501,15 +501,15 @@ func (e *encoder) structure(at place, s *structpb.Struct) {
 		return
 	}
 	first := len(e.keys)
-	for key := range s.Fields {
+	for key := range s.GetFields() {
 		e.keys = append(e.keys, key)
 	}
 	sortKeys(e.keys[first:])
 	entries := e.openMapping(at)
-	for i := first; i < first+len(s.Fields); i++ {
+	for i := first; i < first+len(s.GetFields()); i++ {
 		at := entries.at(field(e.keys[i]))
 		if e.validKey(at) {
-			e.value(at, s.Fields[at.name])
+			e.value(at, s.GetFields()[at.name])
 		}
 	}
 	e.close()
@@ -522,7 +522,7 @@ func (e *encoder) listValue(at place, l *structpb.ListValue) {
 		return
 	}
 	items := e.openSequence(at)
-	for i, v := range l.Values {
+	for i, v := range l.GetValues() {
 		e.value(items.at(item(i)), v)
 	}
 	e.close()

@@ -90,9 +90,9 @@ func jsonSingle(fd protoreflect.FieldDescriptor, v protoreflect.Value) any {
 func jsonOwnForm(m protoreflect.Message) any {
 	switch m := m.Interface().(type) {
 	case *wrapperspb.Int64Value:
-		return m.Value
+		return m.GetValue()
 	case *wrapperspb.UInt64Value:
-		return m.Value
+		return m.GetValue()
 	}
 	data, _ := protojson.Marshal(m.Interface())
 	tree, _ := readJSON(data)

@@ -197,8 +197,8 @@ func TestParseReadsEscapes(t *testing.T) {
 	spec := &networking.DestinationRule{}
 	_, findings := Parse([]byte(jsonRule(`{"host":"\ud83d\ude00\/"}`)), "DestinationRule", []string{"networking.istio.io/v1"}, spec)
 	checkFindings(t, findings, nil)
-	if spec.Host != "😀/" {
-		t.Errorf("the host is %q", spec.Host)
+	if spec.GetHost() != "😀/" {
+		t.Errorf("the host is %q", spec.GetHost())
 	}
 }
 

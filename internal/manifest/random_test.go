@@ -142,7 +142,7 @@ func (r maker) message(m protoreflect.Message, depth int) {
 		m.Seconds = []int64{0, 1, 15, 3600, 86400, r.Int64N(9e9)}[r.IntN(6)]
 		m.Nanos = []int32{0, 1, 1000, 500_000_000, 120_000_000, r.Int32N(1e9)}[r.IntN(6)]
 		if r.IntN(8) == 0 {
-			m.Seconds, m.Nanos = -m.Seconds, -m.Nanos
+			m.Seconds, m.Nanos = -m.GetSeconds(), -m.GetNanos()
 		}
 		return
 	}

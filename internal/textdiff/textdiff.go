@@ -18,11 +18,11 @@ const maxEdits = 1000
 
 // Unified returns the difference between two texts, "" where there is none. Lines begin with "-" where they are only in
 // the old text, and with "+" where they are only in the new one.
-func Unified(oldName, newName, old, new string) string {
-	if old == new {
+func Unified(oldName, newName, before, after string) string {
+	if before == after {
 		return ""
 	}
-	lines := diff(split(old), split(new))
+	lines := diff(split(before), split(after))
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
 	for i := 0; i < len(lines); {
@@ -137,7 +137,7 @@ func added(rounds [][]int, d, k int) bool {
 func back(rounds [][]int, a, b []string) []line {
 	var lines []line
 	x, y := len(a), len(b)
-	for d := len(rounds) - 1; d >= 0; d-- {
+	for d := range slices.Backward(rounds) {
 		k := x - y
 		for from := start(rounds, d, k); x > from; x, y = x-1, y-1 {
 			lines = append(lines, line{' ', a[x-1]})

@@ -45,12 +45,12 @@ func TestBothTexts(t *testing.T) {
 		if i == 0 {
 			n = 4000 // more edits than are searched for
 		}
-		old, new := text(n), text(r.IntN(12))
+		before, after := text(n), text(r.IntN(12))
 		if i == 0 {
-			new = strings.ToUpper(text(n))
+			after = strings.ToUpper(text(n))
 		}
 		// All lines are context of a change where the texts are as short as this.
-		got := textdiff.Unified("o", "n", old, new)
+		got := textdiff.Unified("o", "n", before, after)
 		var left, right strings.Builder
 		for l := range strings.Lines(got) {
 			if strings.HasPrefix(l, "@@") || strings.HasPrefix(l, "--- o") || strings.HasPrefix(l, "+++ n") {
@@ -63,8 +63,8 @@ func TestBothTexts(t *testing.T) {
 				right.WriteString(l[1:])
 			}
 		}
-		if got != "" && (!strings.Contains(old, left.String()) || !strings.Contains(new, right.String())) {
-			t.Fatalf("the difference of\n%s\nand\n%s\nis\n%s", old, new, got)
+		if got != "" && (!strings.Contains(before, left.String()) || !strings.Contains(after, right.String())) {
+			t.Fatalf("the difference of\n%s\nand\n%s\nis\n%s", before, after, got)
 		}
 	}
 }

@@ -26,12 +26,12 @@ func Golden(t testing.TB, path string, objs ...wsmesh.Object) {
 	}
 }
 
-// GoldenReleases compares the objects that make returns for each release with the files of a directory, which belongs
+// GoldenReleases compares what objects returns for each release with the files of a directory, which belongs
 // to this function alone. latest.yaml is for the newest release and for each that has no file of its own; a file such as
 // 1.21.6.yaml is there only where the output differs. With -update files that no release needs any more are removed.
 //
 // The releases go from the oldest to the newest.
-func GoldenReleases(t testing.TB, dir string, releases []version.Release, make func(version.Release) []wsmesh.Object) {
+func GoldenReleases(t testing.TB, dir string, releases []version.Release, objects func(version.Release) []wsmesh.Object) {
 	t.Helper()
 	files := map[string][]byte{}
 	var order []string
@@ -40,7 +40,7 @@ func GoldenReleases(t testing.TB, dir string, releases []version.Release, make f
 			t.Errorf("the releases %s and %s are not in order: give the oldest first, and each once", releases[i-1], r)
 			return
 		}
-		data, ok := marshal(t, make(r))
+		data, ok := marshal(t, objects(r))
 		if !ok {
 			return
 		}
