@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -19,7 +20,7 @@ import (
 func TestAnalyze(t *testing.T) {
 	c := mesh(t)
 	namespace := c.newNamespace(t, "analyze")
-	p := c.newPair(t, setup{service: seed(namespace), envoy: c.tools.Envoys[0]})
+	p := c.newPair(t, setup{service: seed(namespace), envoy: c.Tools.Envoys[0]})
 	plan := plan(t, namespace, istioRelease)
 
 	// What it does have a word about shows that it looks at these objects.
@@ -48,7 +49,7 @@ func TestAnalyze(t *testing.T) {
 // the pods here have their sidecars without injection, and IST0133 is istiod's standing warning about EnvoyFilters.
 func (c *controlPlane) analyze(t testing.TB, namespace string, want ...string) {
 	t.Helper()
-	out, err := command(60*time.Second, c.tools.Path("istioctl"), "analyze", "--kubeconfig", kubeconfig, "-n", namespace)
+	out, err := cluster.Command(60*time.Second, c.Tools.Path("istioctl"), "analyze", "--kubeconfig", cluster.Kubeconfig, "-n", namespace)
 	codes := messageCode.FindAllString(out, -1)
 	slices.Sort(codes)
 	if codes = slices.Compact(codes); !slices.Equal(codes, want) {
@@ -61,7 +62,7 @@ var messageCode = regexp.MustCompile(`IST\d{4}`)
 // audit is what an audit says of a namespace's objects as kubectl prints them.
 func (c *controlPlane) audit(t testing.TB, namespace string) finding.List {
 	t.Helper()
-	out, err := c.kubectl("get", "destinationrules,envoyfilters,services,pods", "-n", namespace, "-o", "yaml")
+	out, err := c.Kubectl("get", "destinationrules,envoyfilters,services,pods", "-n", namespace, "-o", "yaml")
 	if err != nil {
 		t.Fatalf("kubectl get: %v: %s", err, out)
 	}

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 )
 
 // requests numbers the requests of all tests, so that each has a path of its own to be found by in access logs.
@@ -27,7 +29,7 @@ func uniquePath() string { return fmt.Sprintf("/%d", requests.Add(1)) }
 
 // A session is the documents' client: `python3 -m websockets URL`.
 type session struct {
-	process *process
+	process *cluster.Process
 	stdin   io.WriteCloser
 	output  string // file
 	path    string
@@ -46,14 +48,14 @@ func (p *pod) session(t testing.TB, target string) *session {
 		t.Fatal(err)
 	}
 	s := &session{path: u.Path}
-	cmd := p.exec(nil, p.c.tools.Python, "-u", "-m", "websockets", target)
+	cmd := p.exec(nil, p.c.Tools.Python, "-u", "-m", "websockets", target)
 	if s.stdin, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	s.process = p.start(t, fmt.Sprintf("client-%d", requests.Add(1)), cmd)
-	s.output = s.process.log
+	s.output = s.process.Log
 	eventually(t, 20*time.Second, "client", func() error {
-		if strings.Contains(s.text(), "Connected to ") || s.process.ended() {
+		if strings.Contains(s.text(), "Connected to ") || s.process.Ended() {
 			return nil
 		}
 		return fmt.Errorf("printed %q", s.text())
@@ -79,7 +81,7 @@ func (s *session) say(line string) error {
 	if _, err := io.WriteString(s.stdin, line+"\n"); err != nil {
 		return fmt.Errorf("%w; the client printed %q", err, s.text())
 	}
-	return poll(5*time.Second, func() error {
+	return cluster.Poll(5*time.Second, func() error {
 		if strings.Count(s.text(), "< "+line) > before {
 			return nil
 		}
@@ -91,9 +93,9 @@ func (s *session) say(line string) error {
 func (s *session) close() string {
 	s.stdin.Close()
 	select {
-	case <-s.process.done:
+	case <-s.process.Done:
 	case <-time.After(15 * time.Second):
-		s.process.stop(syscall.SIGKILL)
+		s.process.Stop(syscall.SIGKILL)
 		return s.text() + " (and hung)"
 	}
 	return s.text()
@@ -103,7 +105,7 @@ func (s *session) close() string {
 func (p *pair) helloWorld(t testing.TB) (path, text string) {
 	t.Helper()
 	s := p.open(t)
-	if s.process.ended() {
+	if s.process.Ended() {
 		return s.path, s.text()
 	}
 	for _, word := range []string{"hello", "world"} {

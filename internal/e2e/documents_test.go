@@ -31,7 +31,7 @@ func plan(t testing.TB, namespace, release string, options ...wsmesh.Option) *ws
 // TestDocuments runs the documents' experiment on each Envoy, in plaintext and with Istio mutual TLS.
 func TestDocuments(t *testing.T) {
 	c := mesh(t)
-	for _, envoy := range c.tools.Envoys {
+	for _, envoy := range c.Tools.Envoys {
 		for _, mtls := range []bool{false, true} {
 			t.Run(fmt.Sprintf("envoy-%s/mtls-%v", envoy.Release, mtls), func(t *testing.T) {
 				p := c.newPair(t, setup{service: seed("default"), envoy: envoy, mtls: mtls, workers: 1})

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 )
 
 // TestFaults breaks what WebSockets run over: each of them comes to an end, and nothing is left open in the proxies.
@@ -14,16 +16,16 @@ func TestFaults(t *testing.T) {
 	c := mesh(t)
 	const some = 100
 	cut := func(t *testing.T, p *pair) {
-		if err := ip("-n", p.server.netns, "link", "set", "eth0", "down"); err != nil {
+		if err := cluster.IP("-n", p.server.netns, "link", "set", "eth0", "down"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	join := func(t *testing.T, p *pair) {
 		for _, args := range [][]string{
 			{"-n", p.server.netns, "link", "set", "eth0", "up"},
-			{"-n", p.server.netns, "route", "add", "default", "via", bridgeAddress},
+			{"-n", p.server.netns, "route", "add", "default", "via", cluster.BridgeAddress},
 		} {
-			if err := ip(args...); err != nil {
+			if err := cluster.IP(args...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -38,12 +40,12 @@ func TestFaults(t *testing.T) {
 	}{
 		{
 			name: "the server's proxy is killed and restarted", sockets: some, limit: 5 * time.Second,
-			fault: func(_ *testing.T, p *pair) { p.server.proxy.stop(syscall.SIGKILL) },
+			fault: func(_ *testing.T, p *pair) { p.server.proxy.Stop(syscall.SIGKILL) },
 			mend:  func(t *testing.T, p *pair) { p.server.startProxy(t) },
 		},
 		{
 			name: "the server is killed and restarted", sockets: some, limit: 5 * time.Second,
-			fault: func(_ *testing.T, p *pair) { p.server.app.stop(syscall.SIGKILL) },
+			fault: func(_ *testing.T, p *pair) { p.server.app.Stop(syscall.SIGKILL) },
 			mend: func(t *testing.T, p *pair) {
 				p.server.app = p.server.start(t, "app-again", p.server.exec(nil, p.server.command...))
 			},
@@ -61,7 +63,7 @@ func TestFaults(t *testing.T) {
 		for i := range 4 {
 			http2, mtls := i%2 == 1, i >= 2
 			t.Run(fmt.Sprintf("%s %s/mtls-%v", protocolName(http2), x.name, mtls), func(t *testing.T) {
-				p := c.newPair(t, setup{service: seed("default"), envoy: c.tools.Envoys[0], mtls: mtls, ping: "3", workers: 1})
+				p := c.newPair(t, setup{service: seed("default"), envoy: c.Tools.Envoys[0], mtls: mtls, ping: "3", workers: 1})
 				t.Cleanup(func() { c.clear(t, "default") })
 				p.upgrade(t, http2, x.settings[http2])
 				f := p.dial(t, x.sockets, 200)

@@ -14,13 +14,13 @@ func TestGain(t *testing.T) {
 	const sockets = 500
 	c := mesh(t)
 	var table strings.Builder
-	fmt.Fprintf(&table, "%d WebSockets from one client pod, Envoy %s, two workers in each proxy:\n\n", sockets, c.tools.Envoys[0].Release)
+	fmt.Fprintf(&table, "%d WebSockets from one client pod, Envoy %s, two workers in each proxy:\n\n", sockets, c.Tools.Envoys[0].Release)
 	fmt.Fprintln(&table, "| between the proxies | TLS | TCP connections | memory of the server's proxy | handshake, median | handshake, 99 % |")
 	fmt.Fprintln(&table, "|---|---|---|---|---|---|")
 	for _, mtls := range []bool{false, true} {
 		for _, http2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s mtls-%v", protocolName(http2), mtls), func(t *testing.T) {
-				p := c.newPair(t, setup{service: seed("default"), envoy: c.tools.Envoys[0], mtls: mtls})
+				p := c.newPair(t, setup{service: seed("default"), envoy: c.Tools.Envoys[0], mtls: mtls})
 				t.Cleanup(func() { c.clear(t, "default") })
 				p.upgrade(t, http2, "")
 				before := p.server.memory(t)

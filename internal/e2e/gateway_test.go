@@ -77,11 +77,11 @@ func (p *pair) gateway(t *testing.T) {
 		// Without a port for debugging, the browser would end when the page is loaded.
 		path := uniquePath()
 		page := "/page?" + path
-		chromium := browser.start(t, "chromium-"+path[1:], browser.exec(nil, c.tools.Chromium, "--headless", "--no-sandbox",
+		chromium := browser.start(t, "chromium-"+path[1:], browser.exec(nil, c.Tools.Chromium, "--headless", "--no-sandbox",
 			"--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--ignore-certificate-errors",
 			"--user-data-dir="+browser.dir+"/profile"+path, "--remote-debugging-port=0", "https://"+gatewayHost+":8443"+page))
 		if e := gateway.loggedWithin(t, 40*time.Second, page); e.Protocol != "HTTP/2" || e.ResponseCode != 200 {
-			t.Errorf("the page: %+v\n%s", e, chromium.tail())
+			t.Errorf("the page: %+v\n%s", e, chromium.Tail())
 		}
 		entry, server := gateway.logged(t, path), p.server.logged(t, path)
 		if entry.Protocol != x.protocol || entry.ResponseCode != x.status || server.Protocol != "HTTP/2" || server.ResponseCode != x.status {
@@ -110,14 +110,14 @@ func TestGatewayUnnamedPort(t *testing.T) {
 	c := mesh(t)
 	s := seed(c.newNamespace(t, "unnamed-port"))
 	s.portName = "ws"
-	p := c.newPair(t, setup{service: s, envoy: c.tools.Envoys[0]})
+	p := c.newPair(t, setup{service: s, envoy: c.Tools.Envoys[0]})
 	gateway := c.newPod(t, workload{namespace: s.namespace, name: "ingress", app: "ingress", gateway: true, envoy: p.client.envoy})
 	outside := c.newPod(t, workload{namespace: s.namespace, name: "outside", app: "outside"})
 	if err := c.resolve(gatewayHost, gateway.address); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.clear(t, s.namespace) })
-	if out, err := c.kubectl("apply", "-n", s.namespace, "-f", "testdata/gateway.yaml"); err != nil {
+	if out, err := c.Kubectl("apply", "-n", s.namespace, "-f", "testdata/gateway.yaml"); err != nil {
 		t.Fatalf("kubectl apply: %v: %s", err, out)
 	}
 	gateway.awaitRoute(t, s.host())
@@ -131,7 +131,7 @@ func TestGatewayUnnamedPort(t *testing.T) {
 		{"the same with UPGRADE and the EnvoyFilter: the application is sent HTTP/2", "testdata/pitfalls/pair.yaml", 503, "HTTP/2"},
 	} {
 		if x.manifest != "" {
-			if out, err := c.kubectl("apply", "-n", s.namespace, "-f", x.manifest); err != nil {
+			if out, err := c.Kubectl("apply", "-n", s.namespace, "-f", x.manifest); err != nil {
 				t.Fatalf("kubectl apply: %v: %s", err, out)
 			}
 			gateway.awaitUpgrade(t, s.cluster(), true)

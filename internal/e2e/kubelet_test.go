@@ -14,16 +14,18 @@ import (
 	"time"
 
 	"github.com/moby/spdystream"
+
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 )
 
 // startKubelet makes the Node that all pods run on and serves what istioctl asks of its kubelet: port forwarding
 // (SPDY, as kubelet's own) to a pod's loopback interface, where Envoy's admin interface listens.
 func (c *controlPlane) startKubelet() error {
-	cert, err := c.ca.issue("", []string{node}, net.ParseIP(bridgeAddress))
+	cert, err := c.ca.issue("", []string{node}, net.ParseIP(cluster.BridgeAddress))
 	if err != nil {
 		return err
 	}
-	l, err := tls.Listen("tcp", bridgeAddress+":10250", &tls.Config{
+	l, err := tls.Listen("tcp", cluster.BridgeAddress+":10250", &tls.Config{
 		Certificates: []tls.Certificate{cert.tls}, NextProtos: []string{"http/1.1"},
 	})
 	if err != nil {
@@ -32,11 +34,11 @@ func (c *controlPlane) startKubelet() error {
 	server := &http.Server{Handler: http.HandlerFunc(portForward), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(l) }() // until the process ends
 	body := map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": node}}
-	if err := c.do(http.MethodPost, "/api/v1/nodes", body, nil); err != nil {
+	if err := c.Do(http.MethodPost, "/api/v1/nodes", body, nil); err != nil {
 		return err
 	}
-	return c.do(http.MethodPatch, "/api/v1/nodes/"+node+"/status", map[string]any{"status": map[string]any{
-		"addresses":       []any{map[string]any{"type": "InternalIP", "address": bridgeAddress}},
+	return c.Do(http.MethodPatch, "/api/v1/nodes/"+node+"/status", map[string]any{"status": map[string]any{
+		"addresses":       []any{map[string]any{"type": "InternalIP", "address": cluster.BridgeAddress}},
 		"daemonEndpoints": map[string]any{"kubeletEndpoint": map[string]any{"Port": 10250}},
 	}}, nil)
 }

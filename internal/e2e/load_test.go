@@ -191,7 +191,7 @@ func (p *pair) awaitNothing(t testing.TB) {
 // memory returns the resident memory of the pod's proxy in KiB.
 func (p *pod) memory(t testing.TB) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.proxy.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.proxy.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}

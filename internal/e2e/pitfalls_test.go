@@ -79,9 +79,9 @@ func TestPitfalls(t *testing.T) {
 			if x.portName != "" {
 				s.portName = x.portName
 			}
-			p := c.newPair(t, setup{service: s, envoy: c.tools.Envoys[0], mtls: mtls, bare: x.bare, rejects: x.rejected})
+			p := c.newPair(t, setup{service: s, envoy: c.Tools.Envoys[0], mtls: mtls, bare: x.bare, rejects: x.rejected})
 			before := c.istiodLogs(t, x.log)
-			out, err := c.kubectl("apply", "-n", namespace, "-f", x.file())
+			out, err := c.Kubectl("apply", "-n", namespace, "-f", x.file())
 			id := "8, " + x.codes[0]
 			if x.webhook != "" {
 				if err == nil || !strings.Contains(out, x.webhook) || !strings.Contains(out, "denied the request") {

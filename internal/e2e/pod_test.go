@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 	"github.com/wsmesh/wsmesh/internal/e2e/toolchain"
 )
 
@@ -46,8 +47,8 @@ type pod struct {
 	address string
 	netns   string
 	dir     string // its files, in a tmpfs
-	proxy   *process
-	app     *process
+	proxy   *cluster.Process
+	app     *cluster.Process
 	admin   *http.Client
 }
 
@@ -65,7 +66,7 @@ func (c *controlPlane) newPod(t testing.TB, w workload) *pod {
 		workload: w, c: c,
 		address: fmt.Sprintf("10.244.%d.%d", 1+n/250, 1+n%250),
 		netns:   networkNamespace(w.namespace, w.name),
-		dir:     filepath.Join(work, "pods", networkNamespace(w.namespace, w.name)),
+		dir:     filepath.Join(cluster.Work, "pods", networkNamespace(w.namespace, w.name)),
 	}
 	p.admin = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -78,7 +79,7 @@ func (c *controlPlane) newPod(t testing.TB, w workload) *pod {
 	}
 	t.Cleanup(func() {
 		if t.Failed() && p.proxy != nil {
-			t.Logf("proxy of %s:\n%s", p.netns, p.proxy.tail())
+			t.Logf("proxy of %s:\n%s", p.netns, p.proxy.Tail())
 		}
 		if err := os.RemoveAll(p.dir); err != nil {
 			t.Error(err)
@@ -99,7 +100,7 @@ func (c *controlPlane) newPod(t testing.TB, w workload) *pod {
 // checkRejected shows that upstream Envoy takes istiod's configuration as it comes: nothing between them changes it,
 // so what it lacked would be refused.
 func (p *pod) checkRejected(t testing.TB) {
-	if p.proxy.ended() {
+	if p.proxy.Ended() {
 		return
 	}
 	if n := p.stat(t, `update_rejected$`); (n > 0) != p.rejects {
@@ -114,19 +115,19 @@ func (p *pod) join(t testing.TB, n int) {
 	steps := [][]string{
 		{"netns", "add", p.netns},
 		{"link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", p.netns},
-		{"link", "set", cable, "master", bridge, "up"},
+		{"link", "set", cable, "master", cluster.Bridge, "up"},
 		{"-n", p.netns, "link", "set", "lo", "up"},
 		{"-n", p.netns, "address", "add", p.address + "/16", "dev", "eth0"},
 		{"-n", p.netns, "link", "set", "eth0", "up"},
-		{"-n", p.netns, "route", "add", "default", "via", bridgeAddress},
+		{"-n", p.netns, "route", "add", "default", "via", cluster.BridgeAddress},
 	}
 	t.Cleanup(func() {
-		if err := ip("netns", "delete", p.netns); err != nil {
+		if err := cluster.IP("netns", "delete", p.netns); err != nil {
 			t.Error(err)
 		}
 	})
 	for _, args := range steps {
-		if err := ip(args...); err != nil {
+		if err := cluster.IP(args...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -174,7 +175,7 @@ func (p *pod) register(t testing.TB) {
 // must sends a request to the API server, and deletes with the test what it created.
 func (c *controlPlane) must(t testing.TB, method, path string, body map[string]any) {
 	t.Helper()
-	if err := c.do(method, path, body, nil); err != nil {
+	if err := c.Do(method, path, body, nil); err != nil {
 		t.Fatal(err)
 	}
 	if method == http.MethodPost {
@@ -187,7 +188,7 @@ func (c *controlPlane) must(t testing.TB, method, path string, body map[string]a
 func (c *controlPlane) delete(t testing.TB, path string) {
 	t.Helper()
 	t.Cleanup(func() {
-		if err := c.do(http.MethodDelete, path, nil, nil); err != nil && !strings.Contains(err.Error(), "404") {
+		if err := c.Do(http.MethodDelete, path, nil, nil); err != nil && !strings.Contains(err.Error(), "404") {
 			t.Error(err)
 		}
 	})
@@ -203,13 +204,13 @@ func (p *pod) exec(as []string, args ...string) *exec.Cmd {
 }
 
 // start starts a process that ends with the test.
-func (p *pod) start(t testing.TB, name string, cmd *exec.Cmd) *process {
+func (p *pod) start(t testing.TB, name string, cmd *exec.Cmd) *cluster.Process {
 	t.Helper()
-	proc, err := start(name, p.dir, cmd)
+	proc, err := cluster.StartProcess(name, p.dir, cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { proc.stop(syscall.SIGKILL) })
+	t.Cleanup(func() { proc.Stop(syscall.SIGKILL) })
 	return proc
 }
 
@@ -255,8 +256,8 @@ func (p *pod) startProxy(t testing.TB) {
 	cmd.Stdout = access
 	p.proxy = p.start(t, "envoy", cmd)
 	eventually(t, 30*time.Second, "first configuration of "+p.netns, func() error {
-		if p.proxy.ended() {
-			t.Fatalf("envoy ended: %s", p.proxy.tail())
+		if p.proxy.Ended() {
+			t.Fatalf("envoy ended: %s", p.proxy.Tail())
 		}
 		got, err := p.get("/ready")
 		if err == nil && strings.TrimSpace(got) != "LIVE" {
@@ -324,7 +325,7 @@ func (p *pod) bootstrap(sds string) map[string]any {
 			},
 		},
 		"static_resources": map[string]any{"clusters": []any{
-			endpoint("xds-grpc", tcp(bridgeAddress, 15010)),
+			endpoint("xds-grpc", tcp(cluster.BridgeAddress, 15010)),
 			endpoint("sds-grpc", map[string]any{"pipe": map[string]any{"path": sds}}),
 		}},
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 	"github.com/wsmesh/wsmesh/internal/e2e/toolchain"
 )
 
@@ -62,7 +63,7 @@ func (c *controlPlane) newService(t testing.TB, s service, pods ...*pod) {
 		"ports": []any{slicePort}, "endpoints": endpoints,
 	})
 	var made struct{ Spec struct{ ClusterIP string } }
-	if err := c.get(base+"/"+s.name, &made); err != nil {
+	if err := c.Get(base+"/"+s.name, &made); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.resolve(s.host(), made.Spec.ClusterIP); err != nil {
@@ -86,14 +87,14 @@ func (c *controlPlane) resolve(name, address string) error {
 			text += address + " " + name + "\n"
 		}
 	}
-	return os.WriteFile(hostsFile, []byte(text), 0o644)
+	return os.WriteFile(cluster.HostsFile, []byte(text), 0o644)
 }
 
 // newNamespace makes a Kubernetes namespace for one test. It stays: nothing here would empty it.
 func (c *controlPlane) newNamespace(t testing.TB, name string) string {
 	t.Helper()
 	body := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}
-	if err := c.do(http.MethodPost, "/api/v1/namespaces", body, nil); err != nil {
+	if err := c.Do(http.MethodPost, "/api/v1/namespaces", body, nil); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -106,7 +107,7 @@ func (c *controlPlane) echo(t testing.TB, port int) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{c.tools.Python, dir + "/testdata/echo_server.py", fmt.Sprint(port)}
+	return []string{c.Tools.Python, dir + "/testdata/echo_server.py", fmt.Sprint(port)}
 }
 
 // A pair is the documents' client and server, each in a pod with a sidecar, and the server's Service.

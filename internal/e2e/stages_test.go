@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
 	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
@@ -26,7 +27,7 @@ func forEachTLS(t *testing.T, test func(t *testing.T, p *pair)) {
 	c := mesh(t)
 	for _, mtls := range []bool{false, true} {
 		t.Run(fmt.Sprintf("mtls-%v", mtls), func(t *testing.T) {
-			p := c.newPair(t, setup{service: seed("default"), envoy: c.tools.Envoys[0], mtls: mtls, workers: 1, drain: drainTime})
+			p := c.newPair(t, setup{service: seed("default"), envoy: c.Tools.Envoys[0], mtls: mtls, workers: 1, drain: drainTime})
 			t.Cleanup(func() { c.clear(t, "default") })
 			test(t, p)
 		})
@@ -89,8 +90,8 @@ func (p *pair) stages(t *testing.T) {
 // run runs a stage's command as a user would, with the real kubectl and istioctl.
 func (p *pair) run(t testing.TB, s wsmesh.Stage) string {
 	t.Helper()
-	path := "PATH=" + filepath.Dir(p.c.tools.Path("kubectl")) + ":" + filepath.Dir(p.c.tools.Path("istioctl")) + ":/usr/bin:/bin"
-	out, err := command(60*time.Second, "env", path, "KUBECONFIG="+kubeconfig,
+	path := "PATH=" + filepath.Dir(p.c.Tools.Path("kubectl")) + ":" + filepath.Dir(p.c.Tools.Path("istioctl")) + ":/usr/bin:/bin"
+	out, err := cluster.Command(60*time.Second, "env", path, "KUBECONFIG="+cluster.Kubeconfig,
 		"PODS="+p.client.name+"."+p.client.namespace, "bash", "-c", s.Command)
 	t.Logf("$ %s\n%s(%v)", s.Command, out, err)
 	return out
@@ -114,7 +115,7 @@ func (p *pair) carryOut(t testing.TB, s wsmesh.Stage) {
 		p.c.apply(t, p.service.namespace, yaml(t, s.Apply...))
 	}
 	if len(s.Delete) > 0 {
-		if out, err := p.c.kubectl("delete", "-f", p.c.file(t, yaml(t, s.Delete...))); err != nil {
+		if out, err := p.c.Kubectl("delete", "-f", p.c.file(t, yaml(t, s.Delete...))); err != nil {
 			t.Fatalf("kubectl delete: %v: %s", err, out)
 		}
 	}
@@ -125,7 +126,7 @@ func (p *pair) carryOut(t testing.TB, s wsmesh.Stage) {
 func (s *session) fate(t testing.TB, changed time.Time) (fate string, survived bool) {
 	t.Helper()
 	select {
-	case <-s.process.done:
+	case <-s.process.Done:
 	case <-time.After(drainTime + 3*time.Second):
 		if err := s.say("after"); err != nil {
 			return "hangs: " + err.Error(), false
@@ -135,7 +136,7 @@ func (s *session) fate(t testing.TB, changed time.Time) (fate string, survived b
 	}
 	lines := strings.Split(strings.TrimSpace(s.text()), "\n")
 	last := lines[len(lines)-1]
-	if lived := s.process.end.Sub(changed); lived < drainTime || !strings.Contains(last, "1006") {
+	if lived := s.process.End.Sub(changed); lived < drainTime || !strings.Contains(last, "1006") {
 		t.Errorf("cut after %s: %s", lived, last)
 	}
 	return fmt.Sprintf("cut when the drain time (%s) is over: %s", drainTime, last), false

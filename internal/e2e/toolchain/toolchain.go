@@ -5,6 +5,7 @@
 package toolchain
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -156,17 +158,46 @@ type Toolchain struct {
 // Path returns a program of [Binaries].
 func (t *Toolchain) Path(name string) string { return t.programs[name] }
 
-// Find returns the programs. The error names all that are missing.
+// Find returns all programs. The error names all that are missing.
 func Find(moduleDir string) (*Toolchain, error) {
 	cache, err := Cache()
 	if err != nil {
 		return nil, err
 	}
-	t := &Toolchain{Python: Python(cache), programs: map[string]string{}}
+	t := &Toolchain{Python: Python(cache)}
 	if t.Envoys, err = Envoys(cache); err != nil {
 		return nil, err
 	}
-	var missing []string
+	missing, err := t.controlPlane(cache, moduleDir)
+	if err != nil {
+		return nil, err
+	}
+	if !exists(t.Python) {
+		missing = append(missing, t.Python)
+	}
+	missing = append(missing, lacking("iptables", "setpriv", "chromium")...)
+	if t.Chromium, err = exec.LookPath("chromium"); err != nil || len(missing) > 0 {
+		return nil, notThere(missing)
+	}
+	return t, nil
+}
+
+// FindControlPlane returns the programs of a control plane alone.
+func FindControlPlane(moduleDir string) (*Toolchain, error) {
+	cache, err := Cache()
+	if err != nil {
+		return nil, err
+	}
+	t := &Toolchain{}
+	if missing, err := t.controlPlane(cache, moduleDir); err != nil || len(missing) > 0 {
+		return nil, cmp.Or(err, notThere(missing))
+	}
+	return t, nil
+}
+
+// controlPlane looks up the programs of [Binaries], and what starting them in namespaces takes.
+func (t *Toolchain) controlPlane(cache, moduleDir string) (missing []string, err error) {
+	t.programs = map[string]string{}
 	for _, b := range Binaries {
 		path, err := BinaryPath(cache, moduleDir, b)
 		if err != nil {
@@ -177,22 +208,19 @@ func Find(moduleDir string) (*Toolchain, error) {
 			missing = append(missing, path)
 		}
 	}
-	if !exists(t.Python) {
-		missing = append(missing, t.Python)
-	}
-	for _, name := range []string{"ip", "iptables", "setpriv", "chromium"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			missing = append(missing, name)
-		}
-		if name == "chromium" {
-			t.Chromium = path
-		}
-	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("run `%s` in internal/e2e; missing: %s", SetupCommand, strings.Join(missing, ", "))
-	}
-	return t, nil
+	return append(missing, lacking("ip")...), nil
+}
+
+// lacking returns those of the names that are not in PATH.
+func lacking(names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err == nil
+	})
+}
+
+func notThere(missing []string) error {
+	return fmt.Errorf("run `%s` in internal/e2e; missing: %s", SetupCommand, strings.Join(missing, ", "))
 }
 
 func exists(path string) bool {
