@@ -23,6 +23,11 @@ var elsewhere = map[string]map[string][2]string{
 		"kustomize build --enable-alpha-plugins --enable-exec .":                {"examples/krmfunction/kustomizetest/kustomize_test.go", `"build", "--enable-alpha-plugins", "--enable-exec", "."`},
 		"cd examples/krmfunction/kustomizetest && go test ./...":                {".ci/run", "examples/*/*/go.mod"},
 	},
+	"examples/kubernetes/README.md": {
+		"cd examples/kubernetes && go run . -istio 1.24.1": {"examples/kubernetes/controller_test.go", `program, "-istio", "1.24.1"`},
+		"(cd internal/e2e && go run ./setup)":              {".ci/run", "go run ./setup"},
+		"cd examples/kubernetes && go test ./...":          {".ci/run", "examples/*/go.mod"},
+	},
 	".github/CONTRIBUTING.md": {
 		"go test ./...": {".ci/run", "step 'tests'"},
 		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run"},
