@@ -3,6 +3,7 @@
 package destinationrule_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -279,4 +280,21 @@ func ExampleRule_String() {
 	rule := &destinationrule.Rule{Name: "websockets-server", Namespace: "default"}
 	fmt.Println(rule)
 	// Output: DestinationRule default/websockets-server
+}
+
+func ExampleRule_AppendYAML() {
+	var stream []byte // for many rules, without one piece of memory for each
+	for _, host := range []string{"chat", "push"} {
+		rule, err := destinationrule.Builder{Name: host, Host: host + ".prod.svc.cluster.local", H2Upgrade: destinationrule.Upgrade}.Build()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if stream, err = rule.AppendYAML(append(stream, "---\n"...)); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println(bytes.Count(stream, []byte("kind: DestinationRule\n")), "rules")
+	// Output: 2 rules
 }

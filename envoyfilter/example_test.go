@@ -366,3 +366,20 @@ func ExampleFilter_String() {
 	fmt.Println(&envoyfilter.Filter{Name: "websockets-server", Namespace: "default"})
 	// Output: EnvoyFilter default/websockets-server
 }
+
+func ExampleFilter_AppendYAML() {
+	filter, err := envoyfilter.Builder{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"},
+		Patches: []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.SidecarInbound)}}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.AppendYAML([]byte("# For WebSockets over HTTP/2.\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.85s…", text)
+	// Output:
+	// # For WebSockets over HTTP/2.
+	// apiVersion: networking.istio.io/v1alpha3
+	// kind: EnvoyFil…
+}

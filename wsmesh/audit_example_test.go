@@ -141,3 +141,35 @@ func ExamplePlan_Mermaid() {
 	//     n3 -->|"HTTP/1.1, Upgrade: websocket"| n4
 	//   end
 }
+
+func ExampleManifests_Add() {
+	var manifests wsmesh.Manifests
+	for name, text := range map[string]string{"chat.yaml": existing} { // such as what kubectl get prints, from os.Stdin
+		if err := manifests.Add(name, strings.NewReader(text)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	istio := []version.Release{version.MustParse("1.24.1")}
+	fmt.Println(len(wsmesh.Audit(&manifests, wsmesh.Mesh{Proxies: istio}).Errors()), "error")
+	// Output: 1 error
+}
+
+func ExampleManifests_AddPath() {
+	var manifests wsmesh.Manifests
+	if err := manifests.AddPath("testdata/audit/WS340-silent.yaml"); err != nil { // or a directory
+		log.Fatal(err)
+	}
+	istio := []version.Release{version.MustParse("1.24.1")}
+	fmt.Println(len(wsmesh.Audit(&manifests, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio}).Errors()), "errors")
+	// Output: 0 errors
+}
+
+func ExampleFixed_Diff() {
+	fixed, err := wsmesh.Fix(exampleInput())
+	if err != nil {
+		log.Fatal(err)
+	}
+	diff := fixed.Diff() // for `patch -p1`, or for people; fixed.Files has the whole text of each file
+	fmt.Println(strings.Count(diff, "\n+"), "lines more")
+	// Output: 26 lines more
+}

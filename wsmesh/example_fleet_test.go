@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"strings"
 
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
@@ -145,25 +146,28 @@ func ExampleDiff() {
 	// changed prod.yaml [EnvoyFilter prod/chat-allow-connect spec.workloadSelector.labels.app: "chat" -> "chat-v2"] <nil>
 }
 
+// changesOf is what Diff finds where a fleet's labels changed after Sync.
+func changesOf(dir string) (wsmesh.Changes, error) {
+	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
+	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	if _, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh); err != nil {
+		return wsmesh.Changes{}, err
+	}
+	services[0].Workload["app"] = "chat-v2"
+	return wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+}
+
 func ExampleChange_Unified() {
 	dir, err := os.MkdirTemp("", "manifests")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
-	if _, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh); err != nil {
-		log.Fatal(err)
-	}
-	services[0].Workload["app"] = "chat-v2"
-	changes, err := wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+	changes, err := changesOf(dir)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := changes.WriteUnified(os.Stdout); err != nil {
-		log.Fatal(err)
-	}
+	fmt.Print(changes.Files[0].Unified())
 	// Output:
 	// --- a/prod.yaml
 	// +++ b/prod.yaml
@@ -176,4 +180,42 @@ func ExampleChange_Unified() {
 	//  ---
 	//  apiVersion: networking.istio.io/v1
 	//  kind: DestinationRule
+}
+
+func ExampleChanges_WriteUnified() {
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	changes, err := changesOf(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var diff strings.Builder // for CI: os.Stdout, and exit status 1 where len(changes.Files) > 0
+	if err := changes.WriteUnified(&diff); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(changes.Files), "file is not up to date:", strings.Count(diff.String(), "\n"), "lines")
+	// Output: 1 file is not up to date: 11 lines
+}
+
+func ExampleChange_Fields() {
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	changes, err := changesOf(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fields, err := changes.Files[0].Fields()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range fields {
+		fmt.Println(f.Object, f.Path, f.Old, f.New)
+	}
+	// Output: EnvoyFilter prod/chat-allow-connect spec.workloadSelector.labels.app "chat" "chat-v2"
 }

@@ -75,3 +75,14 @@ func ExampleSeverity() {
 	fmt.Println(finding.Info, finding.Warning, finding.Error, finding.Info < finding.Error)
 	// Output: info warning error true
 }
+
+func ExampleList_Warnings() {
+	list := finding.List{
+		finding.New("WS343", "spec.workloadSelector.labels", "no workload carries app=caht", "select a workload that is there"),
+		finding.New("WS342", "spec.configPatches[0]", "no client speaks HTTP/2 to the workload", "remove the filter"),
+	}
+	for _, f := range list.Warnings() { // WS342 is an info
+		fmt.Println(f.Code, f.Message)
+	}
+	// Output: WS343 no workload carries app=caht
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package docs
+
+import (
+	"go/ast"
+	"go/doc"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestExamples checks that each exported function has an example, and each method that does something. A method that only
+// gives what is there, or that an interface of the standard library calls, needs none: one without arguments whose body
+// is a single statement, and String, Error and their like.
+func TestExamples(t *testing.T) {
+	count := 0
+	for _, dir := range publicPackages {
+		_, pkg := load(t, dir)
+		named := map[string]bool{} // "NewPlan", "Plan_Stages"
+		note := func(examples []*doc.Example) {
+			for _, e := range examples {
+				count++
+				named[e.Name] = true
+				if i := strings.LastIndex(e.Name, "_"); e.Suffix != "" && i > 0 {
+					named[e.Name[:i]] = true
+				}
+				if e.Output == "" && !e.EmptyOutput && !e.Unordered && !writesNothing(e) {
+					t.Errorf("%s: Example%s has no output, and so is not run", dir, e.Name)
+				}
+			}
+		}
+		note(pkg.Examples)
+		funcs := slices.Clone(pkg.Funcs)
+		for _, f := range pkg.Funcs {
+			note(f.Examples)
+		}
+		for _, typ := range pkg.Types {
+			note(typ.Examples)
+			funcs = append(funcs, typ.Funcs...)
+			for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
+				note(f.Examples)
+			}
+		}
+		for _, f := range funcs {
+			if !named[f.Name] {
+				t.Errorf("%s.%s has no example", dir, f.Name)
+			}
+		}
+		for _, typ := range pkg.Types {
+			for _, m := range typ.Methods {
+				if !named[typ.Name+"_"+m.Name] && !plain(m) {
+					t.Errorf("%s.%s.%s has no example", dir, typ.Name, m.Name)
+				}
+			}
+		}
+	}
+	if count < 20 {
+		t.Errorf("only %d examples are found", count)
+	}
+}
+
+// plain says whether a method needs no example of its own.
+func plain(m *doc.Func) bool {
+	switch m.Name {
+	case "String", "Error", "Unwrap", "MarshalText", "UnmarshalText", "MarshalJSON":
+		return true
+	}
+	return len(m.Decl.Type.Params.List) == 0 && m.Decl.Body != nil && len(m.Decl.Body.List) == 1
+}
+
+// writesNothing is for examples of tests, which have a *testing.T and print nothing.
+func writesNothing(e *doc.Example) bool {
+	found := false
+	ast.Inspect(e.Code, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		found = found || ok && s.Sel.Name == "T"
+		return true
+	})
+	return found
+}
