@@ -4,11 +4,13 @@
 //
 // An EnvoyFilter is where most WebSocket setups of Istio go wrong, because nobody checks what is inside
 // patch.value: the API server takes anything there, and istiod drops a misspelt field with no more than a
-// warning (istio/istio#26390). Here a value is an Envoy message from the start ([Builder], [Patch]), or is read
+// warning ([istio/istio#26390]). Here a value is an Envoy message from the start ([Builder], [Patch]), or is read
 // back into one ([Parse], [Filter.Validate]), so that a misspelt field, a wrong type or an operation that istiod
 // passes over is a finding at its path.
 //
 // [AllowConnect] is the patch that WebSocket over HTTP/2 needs on the server's side.
+//
+// [istio/istio#26390]: https://github.com/istio/istio/issues/26390
 package envoyfilter
 
 import (

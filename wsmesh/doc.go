@@ -10,7 +10,7 @@
 //	application ─▶ client's proxy ══▶ server's proxy ─▶ application
 //
 // The DestinationRule's h2UpgradePolicy decides what is spoken on the hop in the middle. With UPGRADE the
-// client's proxy sends the WebSocket as an extended CONNECT over HTTP/2 (RFC 8441), without asking whether the
+// client's proxy sends the WebSocket as an extended CONNECT over HTTP/2 ([RFC 8441]), without asking whether the
 // server's proxy takes it. That proxy takes it only where http2_protocol_options.allow_connect is set on its
 // HttpConnectionManager. No Istio release sets it, so an EnvoyFilter has to. UPGRADE without that filter is
 // answered with 503, and the HTTP/2 connection is lost with all that runs over it.
@@ -24,10 +24,13 @@
 // The policy is UPGRADE from Istio 1.12.0 on, counted over the oldest control plane and proxy of the mesh. That
 // boundary is the one that the documents of Alibaba Cloud Service Mesh give for WebSocket over HTTP/2. Upstream
 // code shows no technical change there: istiod 1.11.8 applies the pair just as 1.12.0 does, and the remedy was
-// confirmed on 1.10 (istio/istio#33534). [WithMinimumRelease] moves the boundary for those who have tried it.
+// confirmed on 1.10 ([istio/istio#33534]). [WithMinimumRelease] moves the boundary for those who have tried it.
 //
 // # Errors
 //
 // Functions that refuse their input return an error in which errors.As finds a [finding.List]: every problem,
 // with its code, field path, value and way out. They return nothing else then.
+//
+// [RFC 8441]: https://www.rfc-editor.org/rfc/rfc8441
+// [istio/istio#33534]: https://github.com/istio/istio/issues/33534
 package wsmesh

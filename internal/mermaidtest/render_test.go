@@ -90,6 +90,9 @@ mermaid.initialize({startOnLoad: false});
 	return texts
 }
 
+// inPage is the picture of a page.
+var inPage = regexp.MustCompile("(?ms)^```mermaid\n(.*?)^```$")
+
 func TestRender(t *testing.T) {
 	mesh := func(release string) wsmesh.Mesh {
 		return wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse(release)}}
@@ -115,6 +118,18 @@ func TestRender(t *testing.T) {
 	http2 := svc
 	http2.Port.Name = "http2"
 	plan("plan that breaks", http2)
+
+	for _, page := range []string{"README.md", "wsmesh/README.md"} {
+		text, err := os.ReadFile("../../" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chart := inPage.FindSubmatch(text)
+		if chart == nil {
+			t.Fatalf("%s has no picture", page)
+		}
+		charts[page] = string(chart[1])
+	}
 
 	files, err := filepath.Glob("../../wsmesh/testdata/audit/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -158,6 +173,8 @@ func TestRender(t *testing.T) {
 		"plan that breaks":    {"503: no allow_connect"},
 		"WS340-firing.yaml":   {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},
 		"WS340-silent.yaml":   {"4 nodes, 3 edges"},
+		"README.md":           {"4 nodes, 2 edges", "503: no allow_connect"},
+		"wsmesh/README.md":    {"6 nodes, 5 edges", "allow_connect: true"},
 		"a nasty name":        {"DestinationRule prod/a\"]<b>#`;end\\"},
 	} {
 		for _, w := range want {
