@@ -26,8 +26,10 @@ import (
 // Context is the class of configuration that a patch applies to: match.context. The zero value is
 // [SidecarInbound], the side of the server, which is the one that [AllowConnect] is for; Build always writes it out.
 //
-// ANY is not offered: a patch for every context does more than its author has in mind (istio/istio#33358). WAYPOINT
+// ANY is not offered: a patch for every context does more than its author has in mind ([istio/istio#33358]). WAYPOINT
 // is not either: the API has it since release 1.29, and no istiod reads it (pilot/pkg/networking/core/envoyfilter).
+//
+// [istio/istio#33358]: https://github.com/istio/istio/issues/33358
 type Context int
 
 // The contexts of istio.networking.v1alpha3.EnvoyFilter.PatchContext that a patch can be built for.

@@ -31,9 +31,11 @@ type Filter struct {
 // Parse reads one EnvoyFilter from YAML or JSON. The error is a finding.List of all problems with their paths.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
-// go, because Istio drops it (istio/istio#26390), and every "@type" must be of a message that this module links:
+// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message that this module links:
 // those of Envoy's v3 API and of Istio's own filters. What a well-formed EnvoyFilter says wrong is not for Parse to
 // judge: see [Filter.Validate].
+//
+// [istio/istio#26390]: https://github.com/istio/istio/issues/26390
 func Parse(data []byte) (*Filter, error) {
 	spec := &networking.EnvoyFilter{}
 	o, list := manifest.Parse(data, "EnvoyFilter", []string{apiVersion}, spec)

@@ -66,8 +66,11 @@ func MergeHTTPConnectionManager(ctx Context, value *hcmv3.HttpConnectionManager)
 }
 
 // AllowConnect returns the patch that lets the proxies of the context accept WebSocket over HTTP/2, the extended
-// CONNECT of RFC 8441. No release of Istio sets this by itself (istio/istio#27078, #33534). A MERGE cannot take it
+// CONNECT of RFC 8441. No release of Istio sets this by itself ([istio/istio#27078], [istio/istio#33534]). A MERGE cannot take it
 // back: delete the EnvoyFilter to turn it off again.
+//
+// [istio/istio#27078]: https://github.com/istio/istio/issues/27078
+// [istio/istio#33534]: https://github.com/istio/istio/issues/33534
 func AllowConnect(ctx Context) Patch {
 	value := &struct {
 		manager hcmv3.HttpConnectionManager

@@ -49,10 +49,12 @@ func WithHost(host string) Option {
 // connection of their own over HTTP/1.1, which works as well. It may be given for several gateways.
 //
 // It is for applications, or routes, that do without the header Sec-WebSocket-Key (WS307). A WebSocket over HTTP/2 has
-// none (RFC 8441), Envoy adds none where it goes on over HTTP/1.1 (envoyproxy/envoy#8547), and most applications answer
+// none (RFC 8441), Envoy adds none where it goes on over HTTP/1.1 ([envoyproxy/envoy#8547]), and most applications answer
 // 400 then. A VirtualService can set it, in a route for requests with "upgrade: websocket" and without the header.
 //
 // The gateway is not patched where the policy is DO_NOT_UPGRADE (WS306).
+//
+// [envoyproxy/envoy#8547]: https://github.com/envoyproxy/envoy/issues/8547
 func WithGateway(namespace string, workload map[string]string) Option {
 	g := gateway{namespace, maps.Clone(workload)}
 	return func(r *request) { r.gateways = append(r.gateways, g) }

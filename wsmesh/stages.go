@@ -27,8 +27,10 @@ type Stage struct {
 // intro/arch_overview/http/upgrades). One `kubectl apply` of both objects is a race between different proxies.
 //
 // Applying an EnvoyFilter, and deleting it, changes listeners: Envoy drains them, and WebSockets that are open are cut
-// when the drain time ends, 45 s unless ProxyConfig says otherwise (istio/istio#19664; shown by internal/e2e,
+// when the drain time ends, 45 s unless ProxyConfig says otherwise ([istio/istio#19664]; shown by internal/e2e,
 // TestStages). Applying the DestinationRule cuts none: they keep the connection that they have.
+//
+// [istio/istio#19664]: https://github.com/istio/istio/issues/19664
 func (p *Plan) Stages() []Stage {
 	rule := Stage{
 		Name:  "apply the DestinationRule",
