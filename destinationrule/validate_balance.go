@@ -55,7 +55,6 @@ func (v *validator) loadBalancer(parent *path, lb *networking.LoadBalancerSettin
 	v.locality(&p, lb.GetLocalityLbSetting(), ejects)
 	v.zoneAware(&p, lb.GetZoneAwareLbSetting(), ejects)
 	// The schema alone bounds this one, so a part of a millisecond is allowed.
-	//lint:ignore SA1019 deprecated, and in use
 	v.boundedDuration(&p, "warmupDurationSecs", lb.GetWarmupDurationSecs(), time.Nanosecond, "a duration from 1ms up")
 	if warmup := lb.GetWarmup(); warmup != nil {
 		sub := p.field("warmup")

@@ -167,7 +167,7 @@ func endToEnd(t *testing.T) string {
 var pitfallRow = regexp.MustCompile(`(?m)^\t\{name: "([^"]+)",.* codes: \[\]string\{"(WS\d+)"\}`)
 
 // Every finding about what Istio or Envoy does with an object, a release or a workload (1xx to 5xx) has an evidence,
-// and each evidence holds. The table of them is findings.md.
+// and each evidence holds. The table of them is findings.md, and printed with -v.
 func TestFindingsAreTrue(t *testing.T) {
 	all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence, auditEvidence, meshEvidence)
 	meanings := map[string]string{}
@@ -211,6 +211,7 @@ func TestFindingsAreTrue(t *testing.T) {
 	for _, row := range rows {
 		writeRow(&table, row[2], meanings[row[2]], "end to end, TestPitfalls", row[1])
 	}
+	t.Log("\n" + table.String())
 	// The other Istio does not check all of it yet, and says so in its results.
 	if len(atHand.without) == 0 {
 		golden.Equal(t, "findings.md", []byte(table.String()))
