@@ -98,11 +98,20 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 				return reconcile.Result{RequeueAfter: wait}, nil
 			}
 		}
+		for _, object := range stage.Delete {
+			u, err := toUnstructured(object)
+			if err != nil {
+				return reconcile.Result{}, err
+			}
+			if err := client.IgnoreNotFound(c.Delete(ctx, u)); err != nil {
+				return reconcile.Result{}, err
+			}
+		}
 	}
-	if wanted && plan.Decision().Policy == destinationrule.Upgrade {
+	if plan.Decision().Policy == destinationrule.Upgrade {
 		return reconcile.Result{}, nil
 	}
-	for _, filter := range filters { // which no client needs any more
+	for _, filter := range filters { // of a plan before this one, which no client needs any more
 		if err := client.IgnoreNotFound(c.Delete(ctx, filter)); err != nil {
 			return reconcile.Result{}, err
 		}

@@ -201,7 +201,8 @@ func TestControllerRefuses(t *testing.T) {
 	}
 }
 
-// TestControllerOfAnOldMesh: below the boundary there is a rule that keeps HTTP/1.1, and no filter.
+// TestControllerOfAnOldMesh: below the boundary there is a rule that keeps HTTP/1.1, and no filter. The rollback of that
+// plan is to delete the rule.
 func TestControllerOfAnOldMesh(t *testing.T) {
 	c := connect(t, "old")
 	c.controls(t, "1.11.8")
@@ -209,6 +210,8 @@ func TestControllerOfAnOldMesh(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.passes(t, "old", "nothing", "DO_NOT_UPGRADE")
+	c.update(t, "old", func(s *corev1.Service) { delete(s.Annotations, annotation) })
+	c.passes(t, "old", "DO_NOT_UPGRADE", "nothing")
 }
 
 // TestControllerConflict: where another manager holds the policy, the Service gets an event, and theirs stays.
