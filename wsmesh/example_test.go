@@ -93,6 +93,25 @@ func ExampleDecide() {
 	// the oldest release of the mesh is 1.11.8, earlier than 1.12.0, the boundary for UPGRADE
 }
 
+func ExampleNewPlan() {
+	istio := []version.Release{version.MustParse("1.24.1")} // every release that runs in the mesh
+	plan, err := wsmesh.NewPlan(wsmesh.Service{
+		Name:      "chat",
+		Namespace: "prod",
+		Workload:  map[string]string{"app": "chat"}, // the labels of the server's pods
+		Port:      wsmesh.Port{Number: 80, Name: "http"},
+	}, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, stage := range plan.Stages() {
+		fmt.Println(stage.Name, stage.Apply)
+	}
+	// Output:
+	// let the proxies accept WebSocket over HTTP/2 [EnvoyFilter prod/chat-allow-connect]
+	// apply the DestinationRule [DestinationRule prod/chat]
+}
+
 func ExampleNewPlan_refused() {
 	_, err := wsmesh.NewPlan(wsmesh.Service{Name: "chat", Namespace: "prod"}, wsmesh.Mesh{})
 	fmt.Println(err)
