@@ -81,10 +81,29 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	} else if err != nil {
 		return reconcile.Result{}, err
 	}
-	stages := plan.Rollback()
-	if wanted {
-		stages = plan.Stages()
+	upgrade := plan.Decision().Policy == destinationrule.Upgrade
+	stages := plan.Stages()
+	if !wanted && upgrade {
+		stages = plan.Rollback()
 	}
+	if result, err := c.carryOut(ctx, svc, stages); err != nil || upgrade || !result.IsZero() {
+		return result, err
+	}
+	for _, filter := range filters { // of a plan before this one, which no client needs any more
+		if err := client.IgnoreNotFound(c.Delete(ctx, filter)); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	if wanted {
+		return reconcile.Result{}, nil
+	}
+	// Only now: the rule may have been UPGRADE by a plan before this one, and then it had to send the clients back.
+	return c.carryOut(ctx, svc, plan.Rollback())
+}
+
+// carryOut applies and deletes what the stages say. Where the proxies need time before the next one, the result says how
+// long, and the stages are gone through again then.
+func (c *controller) carryOut(ctx context.Context, svc *corev1.Service, stages []wsmesh.Stage) (reconcile.Result, error) {
 	for _, stage := range stages {
 		for _, object := range stage.Apply {
 			changed, err := apply(ctx, c.Client, fieldManager, object)
@@ -106,14 +125,6 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			if err := client.IgnoreNotFound(c.Delete(ctx, u)); err != nil {
 				return reconcile.Result{}, err
 			}
-		}
-	}
-	if plan.Decision().Policy == destinationrule.Upgrade {
-		return reconcile.Result{}, nil
-	}
-	for _, filter := range filters { // of a plan before this one, which no client needs any more
-		if err := client.IgnoreNotFound(c.Delete(ctx, filter)); err != nil {
-			return reconcile.Result{}, err
 		}
 	}
 	return reconcile.Result{}, nil

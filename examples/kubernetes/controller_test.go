@@ -214,6 +214,23 @@ func TestControllerOfAnOldMesh(t *testing.T) {
 	c.passes(t, "old", "DO_NOT_UPGRADE", "nothing")
 }
 
+// TestControllerOrder: an update that takes the annotation, and leaves a port that UPGRADE is not for, changes the plan
+// that is to be rolled back. The clients are still sent to HTTP/1.1 before the filter goes.
+func TestControllerOrder(t *testing.T) {
+	c := connect(t, "order")
+	c.controls(t, "1.24.1")
+	if err := c.client.Create(t.Context(), service("order", "http", map[string]string{"app": "chat"})); err != nil {
+		t.Fatal(err)
+	}
+	c.passes(t, "order", "nothing", "filter", "filter UPGRADE")
+	c.update(t, "order", func(s *corev1.Service) {
+		delete(s.Annotations, annotation)
+		s.Spec.Ports[0].Name = "tcp-chat"
+	})
+	c.passes(t, "order", "filter UPGRADE", "filter DO_NOT_UPGRADE")
+	eventually(t, "the end of the pair", func() error { return want("the pair", c.pair(t, "order").state(), "nothing") })
+}
+
 // TestControllerConflict: where another manager holds the policy, the Service gets an event, and theirs stays.
 func TestControllerConflict(t *testing.T) {
 	c := connect(t, "conflict")
