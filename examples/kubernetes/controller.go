@@ -12,6 +12,8 @@ import (
 	networkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -90,7 +92,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return result, err
 	}
 	for _, filter := range filters { // of a plan before this one, which no client needs any more
-		if err := client.IgnoreNotFound(c.Delete(ctx, filter)); err != nil {
+		if err := c.drop(ctx, filter); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
@@ -122,12 +124,34 @@ func (c *controller) carryOut(ctx context.Context, svc *corev1.Service, stages [
 			if err != nil {
 				return reconcile.Result{}, err
 			}
-			if err := client.IgnoreNotFound(c.Delete(ctx, u)); err != nil {
+			if err := c.drop(ctx, u); err != nil {
 				return reconcile.Result{}, err
 			}
 		}
 	}
 	return reconcile.Result{}, nil
+}
+
+// drop deletes an object. One that another manager applies too is theirs: it stays, and the controller gives its fields up.
+func (c *controller) drop(ctx context.Context, object client.Object) error {
+	if err := c.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	for _, entry := range object.GetManagedFields() {
+		if entry.Manager == fieldManager || entry.Operation != metav1.ManagedFieldsOperationApply {
+			continue
+		}
+		kind, err := c.GroupVersionKindFor(object)
+		if err != nil {
+			return err
+		}
+		nothing := &unstructured.Unstructured{}
+		nothing.SetGroupVersionKind(kind)
+		nothing.SetName(object.GetName())
+		nothing.SetNamespace(object.GetNamespace())
+		return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(nothing), client.FieldOwner(fieldManager))
+	}
+	return client.IgnoreNotFound(c.Delete(ctx, object))
 }
 
 // plan returns the plan of a Service. WebSockets may use any of its ports, and the policy is that of the host: where one
@@ -194,7 +218,7 @@ func (c *controller) remove(ctx context.Context, service types.NamespacedName) (
 		objects = append(objects, rule)
 	}
 	for _, object := range objects {
-		if err := client.IgnoreNotFound(c.Delete(ctx, object)); err != nil {
+		if err := c.drop(ctx, object); err != nil {
 			return reconcile.Result{}, err
 		}
 	}

@@ -247,6 +247,23 @@ func TestControllerConflict(t *testing.T) {
 	if state := c.pair(t, "conflict").state(); state != "filter DO_NOT_UPGRADE" {
 		t.Errorf("there is %s", state)
 	}
+
+	// Theirs stays without the annotation, and without the Service.
+	c.update(t, "conflict", func(s *corev1.Service) { delete(s.Annotations, annotation) })
+	c.passes(t, "conflict", "filter DO_NOT_UPGRADE", "DO_NOT_UPGRADE")
+	if err := c.client.Delete(t.Context(), service("conflict", "http", nil)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the rule is theirs alone", func() error {
+		p := c.pair(t, "conflict")
+		if p.rule == nil {
+			t.Fatal("the rule of another manager was deleted")
+		}
+		return want("the label's being there", p.rule.Labels[serviceLabel] != "", false)
+	})
+	if state := c.pair(t, "conflict").state(); state != "DO_NOT_UPGRADE" {
+		t.Errorf("there is %s", state)
+	}
 }
 
 // TestProgram runs README's command against the cluster.
