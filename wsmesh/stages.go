@@ -49,10 +49,12 @@ func (p *Plan) Stages() []Stage {
 	return []Stage{filters, rule}
 }
 
-// Rollback returns the way back, in order. With UPGRADE the clients return to HTTP/1.1 first, and the EnvoyFilters
-// go when no client needs them any more. The DestinationRule stays, with DO_NOT_UPGRADE: without it a mesh-wide
-// h2UpgradePolicy would take effect again. A plan with DO_NOT_UPGRADE is undone by deleting its DestinationRule, or
-// by applying the base rule it was made from.
+// Rollback returns the way back from this plan, once it is carried out, in order. What another plan left before it, it
+// does not know of: a program that plans anew each time carries out the plan that it has before it takes it back.
+//
+// With UPGRADE the clients return to HTTP/1.1 first, and the EnvoyFilters go when no client needs them any more. The
+// DestinationRule stays, with DO_NOT_UPGRADE: without it a mesh-wide h2UpgradePolicy would take effect again. A plan with
+// DO_NOT_UPGRADE is undone by deleting its DestinationRule, or by applying the base rule it was made from.
 func (p *Plan) Rollback() []Stage {
 	if p.decision.Policy != destinationrule.Upgrade {
 		if base := p.req.base; base != nil {
