@@ -423,9 +423,33 @@ func (o *auditObject) unreadable(err error) {
 	f := finding.New("WS992", "", "the document cannot be read: "+shorten(text), "correct it; `kubectl apply --dry-run=client` says the same")
 	if _, rest, ok := strings.Cut(text, "line "); ok {
 		number, _, _ := strings.Cut(rest, ":")
-		f.Line, _ = strconv.Atoi(number)
+		if n, err := strconv.Atoi(number); err == nil {
+			f.Line = lineAt(o.doc.Text, n)
+		}
 	}
 	o.found = append(o.found, f)
+}
+
+// lineAt returns the line of the text, as editors count them, on which YAML's line n begins: to YAML 1.1 carriage returns
+// that stand alone, NEL and Unicode's separators end a line too.
+func lineAt(text []byte, n int) int {
+	line := 1
+	for len(text) > 0 && n > 1 {
+		r, size := utf8.DecodeRune(text)
+		text = text[size:]
+		switch r {
+		case '\n':
+			line++
+			n--
+		case '\r':
+			if len(text) == 0 || text[0] != '\n' {
+				n--
+			}
+		case '\u0085', '\u2028', '\u2029':
+			n--
+		}
+	}
+	return line
 }
 
 // isTemplate says whether the text is one that a template engine is to make a manifest of, such as Helm.

@@ -458,6 +458,7 @@ func FuzzAudit(f *testing.F) {
 	}
 	f.Add("{}{\"kind\":\"List\",\"items\":[{}]}")
 	f.Add("kind: List\nitems:\n- \n-\n")
+	f.Add("kind: DestinationRule\n#\r#\r#\r#\u0085#\nspec: [\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := 1 + strings.Count(text, "\n")
 		for _, found := range wsmesh.Audit(manifestsOf(t, text), mesh("1.24.1")) {
