@@ -21,6 +21,9 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/http_inspector/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/envoyapi/envoyapitest"
 )
 
 // specOf reads a spec as YAML.
@@ -139,7 +142,7 @@ func TestBuildAllProblems(t *testing.T) {
 
 // TestBuildKeepsNothing checks that neither the builder changes with the filter nor the filter with the builder.
 func TestBuildKeepsNothing(t *testing.T) {
-	r := newRandom(3)
+	r := envoyapitest.New(3, envoyapi.Types)
 	for range 300 {
 		b := randomBuilder(r)
 		before := describeBuilder(b)
@@ -162,7 +165,7 @@ func TestBuildKeepsNothing(t *testing.T) {
 		for i := range b.Patches {
 			p := &b.Patches[i]
 			if p.Value != nil {
-				r.fill(p.Value.ProtoReflect(), 0)
+				r.Fill(p.Value.ProtoReflect(), 0)
 				proto.Reset(p.Value)
 			}
 			if p.Match != nil {
@@ -177,14 +180,14 @@ func TestBuildKeepsNothing(t *testing.T) {
 }
 
 // randomBuilder is a builder with a random patch, which may or may not be one that can be built.
-func randomBuilder(r *random) Builder {
+func randomBuilder(r *envoyapitest.Random) Builder {
 	k := kinds[1+r.IntN(len(kinds)-1)]
 	applyTo := networking.EnvoyFilter_ApplyTo(slices.Index(kinds[:], k))
 	p := Patch{ApplyTo: applyTo, Context: Context(r.IntN(3)), Operation: networking.EnvoyFilter_Patch_Operation(1 + r.IntN(8))}
 	if k.match == "listener" {
-		p.Filter = pick(r, "", managerFilter, "envoy.filters.network.tcp_proxy", "x")
+		p.Filter = envoyapitest.Pick(r, "", managerFilter, "envoy.filters.network.tcp_proxy", "x")
 		if applyTo == networking.EnvoyFilter_HTTP_FILTER {
-			p.SubFilter = pick(r, "", "envoy.filters.http.router", "x")
+			p.SubFilter = envoyapitest.Pick(r, "", "envoy.filters.http.router", "x")
 		}
 	} else if k.match == "cluster" {
 		p.Match = &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: networking.EnvoyFilter_GATEWAY, ObjectTypes: &networking.EnvoyFilter_EnvoyConfigObjectMatch_Cluster{
@@ -192,9 +195,9 @@ func randomBuilder(r *random) Builder {
 		p.Context = 0
 	}
 	if p.Operation != remove {
-		p.Value = r.message(k.new().ProtoReflect().Type(), r.IntN(6)).Interface()
+		p.Value = r.Message(k.new().ProtoReflect().Type(), r.IntN(6)).Interface()
 		if k.typedConfig && r.IntN(2) == 0 {
-			p.Value = r.message(r.types[r.IntN(len(r.types))], 3).Interface()
+			p.Value = r.Message(r.Types[r.IntN(len(r.Types))], 3).Interface()
 		}
 	}
 	return Builder{Name: "f", Namespace: "ns", Workload: map[string]string{"app": "a"}, Labels: map[string]string{"l": "1"}, Annotations: map[string]string{"a": "2"}, Patches: []Patch{p}}
@@ -219,7 +222,7 @@ func describeBuilder(b Builder) string {
 // TestBuildAgreesWithValidate checks on random patches that what Build lets through is without errors to Validate,
 // comes back from its own YAML as it was, and that what Build refuses because of a value, Validate refuses too.
 func TestBuildAgreesWithValidate(t *testing.T) {
-	r := newRandom(4)
+	r := envoyapitest.New(4, envoyapi.Types)
 	built := 0
 	for range 3000 {
 		b := randomBuilder(r)

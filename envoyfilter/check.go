@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -42,7 +43,8 @@ const (
 	// holder: a part in whose typed_config is a message that is merged in turn: a filter, or a transport socket
 	// (util.MergeAnyWithAny).
 	holder
-	// unused: the value of a REMOVE. Istiod reads it, and refuses it where it cannot, and has no use for it.
+	// unused: the value of a REMOVE, or of a field that Envoy does not check. Istiod reads it, and refuses it where it
+	// cannot, and no rule applies to it.
 	unused
 )
 
@@ -69,12 +71,12 @@ func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t 
 		c.merged(t.bare, tree.GetFields()["typed_config"].GetStructValue())
 		r.field(mark, "typed_config")
 	case c.op == remove:
-		c.message(t.object, tree, unused, true)
+		c.message(t.object, tree, unused)
 	case !isMerge(c.op):
-		c.message(t.object, tree, whole, false)
+		c.message(t.object, tree, whole)
 	case kindOf(config.GetApplyTo()).typedConfig:
 		c.mergedFilter(name, t.object, tree)
-		c.message(t.object, tree, holder, false)
+		c.message(t.object, tree, holder)
 	default:
 		c.mergedObject(t.object, tree)
 		c.merged(t.object, tree)
@@ -94,8 +96,8 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *str
 	fields := m.Descriptor().Fields()
 	payload := protoreflect.FullName("")
 	config := fields.ByName("typed_config")
-	if a, ok := m.Get(config).Message().Interface().(*anypb.Any); ok && a != nil {
-		if mt, err := findType(a.GetTypeUrl()); err == nil {
+	if a, ok := envoyapi.WellKnown(m.Get(config).Message()).Interface().(*anypb.Any); ok && a != nil {
+		if mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl()); err == nil {
 			payload = mt.Descriptor().FullName()
 			mark := c.mark()
 			c.mergedType(selected, payload)
@@ -152,18 +154,17 @@ func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
 	if len(tree.GetFields()) == 0 || hasType && len(tree.GetFields()) == 1 {
 		c.zero("the MERGE sets nothing")
 	}
-	c.message(m, tree, part, false)
+	c.message(m, tree, part)
 }
 
-// message checks m, which is written as tree, and all messages in it. Clean says that Envoy's rules are known to
-// hold for m and what is in it.
-func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role, clean bool) {
+// message checks m, which is written as tree, and all messages in it.
+func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role) {
 	md := m.Descriptor()
 	if as.isMerged() && md.FullName() == httpConnectionManager {
 		c.manager(m, tree)
 	}
-	if !clean {
-		clean = c.constraints(m, tree, as)
+	if as != unused {
+		c.constraints(m, tree, as)
 	}
 	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) && as != unused {
 		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
@@ -182,7 +183,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role,
 			list := m.Get(fd).List()
 			for i, text := range text.GetListValue().GetValues() {
 				mark := c.mark()
-				c.single(fd, list.Get(i), text, as.entry(), clean)
+				c.single(fd, list.Get(i), text, as.entry())
 				c.item(mark, i)
 			}
 			set = list.Len() > 0
@@ -190,7 +191,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role,
 			entries := m.Get(fd).Map()
 			entries.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 				mark := c.mark()
-				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], as.entry(), clean)
+				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], as.entry())
 				c.entry(mark, k.String())
 				return true
 			})
@@ -198,7 +199,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role,
 		case fd.Message() != nil:
 			child := m.Get(fd).Message()
 			if set = child.IsValid(); set {
-				c.child(child, text, roleOf(md, fd, as), clean)
+				c.child(child, text, roleOf(md, fd, as))
 			}
 		default:
 			if fd.Enum() != nil {
@@ -216,12 +217,12 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role,
 }
 
 // single checks an entry of a list or map, which is written as text.
-func (c checker) single(fd protoreflect.FieldDescriptor, v protoreflect.Value, text *structpb.Value, as role, clean bool) {
+func (c checker) single(fd protoreflect.FieldDescriptor, v protoreflect.Value, text *structpb.Value, as role) {
 	switch {
 	case fd.Enum() != nil:
 		c.enum(fd, v)
 	case fd.Message() != nil:
-		c.child(v.Message(), text, as, clean)
+		c.child(v.Message(), text, as)
 	default:
 		c.scalar(fd, text)
 	}
@@ -253,6 +254,8 @@ func spelling(tree *structpb.Struct, fd protoreflect.FieldDescriptor) string {
 // roleOf returns what becomes of the message in a field of a message with the role as.
 func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, as role) role {
 	switch {
+	case envoyapi.IsSkipped(fd):
+		return unused
 	case !as.isMerged():
 		return as
 	case fd.Message().FullName() == "google.protobuf.Any":
@@ -267,7 +270,8 @@ func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, 
 }
 
 // child checks a message below another one.
-func (c checker) child(m protoreflect.Message, text *structpb.Value, as role, clean bool) {
+func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
+	m = envoyapi.WellKnown(m)
 	switch v := m.Interface().(type) {
 	case *anypb.Any:
 		c.any(v, text.GetStructValue(), as)
@@ -282,7 +286,7 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role, cl
 				"look at the proxy's configuration with istioctl proxy-config before you rely on it"))
 		}
 	default:
-		c.message(m, text.GetStructValue(), as, clean)
+		c.message(m, text.GetStructValue(), as)
 	}
 }
 
@@ -296,7 +300,6 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 		c.add(finding.New("WS268", entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
 			"remove it"))
 	}
-	clean := as == unused
 	switch {
 	case isWrapped(m):
 		text, ok := tree.GetFields()["value"]
@@ -305,12 +308,12 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 			return
 		}
 		mark := c.mark()
-		c.child(m, text, as, clean)
+		c.child(m, text, as)
 		c.field(mark, "value")
 	case as == part: // the typed_config of a filter that is merged
 		c.merged(m, tree)
 	default:
-		c.message(m, tree, as, clean)
+		c.message(m, tree, as)
 	}
 }
 

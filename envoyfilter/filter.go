@@ -13,10 +13,6 @@ import (
 	"github.com/wsmesh/wsmesh/internal/manifest"
 )
 
-// The messages that patch.value may carry are linked by types.gen.go. It costs 3 ms when a program starts.
-//
-//go:generate go run gentypes.go
-
 // apiVersion is the only version of EnvoyFilter that any release serves.
 const apiVersion = "networking.istio.io/v1alpha3"
 
@@ -31,8 +27,8 @@ type Filter struct {
 // Parse reads one EnvoyFilter from YAML or JSON. The error is a finding.List of all problems with their paths.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
-// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message that this module links:
-// those of Envoy's v3 API and of Istio's own filters. What a well-formed EnvoyFilter says wrong is not for Parse to
+// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's
+// v3 API or of Istio's own filters. What a well-formed EnvoyFilter says wrong is not for Parse to
 // judge: see [Filter.Validate].
 //
 // [istio/istio#26390]: https://github.com/istio/istio/issues/26390
@@ -76,7 +72,8 @@ func hasTargetRefs(data []byte) bool {
 
 // Value returns the value of spec.configPatches[i] as the message that its applyTo asks for: for NETWORK_FILTER an
 // envoy.config.listener.v3.Filter, for CLUSTER an envoy.config.cluster.v3.Cluster, and so on. A filter's own
-// configuration is in the typed_config of that message. It is nil where the patch has no value, as in a REMOVE. The
+// configuration is in the typed_config of that message. It has the Go type that go-control-plane generates for it where
+// the program links that, as it does to name the type in its code, and else one of package dynamicpb. It is nil where the patch has no value, as in a REMOVE. The
 // error is a finding.List where the value is to blame.
 func (f *Filter) Value(i int) (proto.Message, error) {
 	configs := f.spec().GetConfigPatches()

@@ -5,16 +5,12 @@ package envoyfilter
 import (
 	"fmt"
 
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3" // of the filter in every plan, which so is not read from its descriptor
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -59,10 +55,18 @@ type outcome struct {
 // 1.31. An operation that is not listed is applied.
 type kind struct {
 	object      protoreflect.FullName
-	new         func() proto.Message
 	match       string // the field of match that belongs to it, "" for none
 	typedConfig bool   // the object is a filter: a name and the filter's own message in typed_config
 	outcomes    map[networking.EnvoyFilter_Patch_Operation]outcome
+}
+
+// new returns an empty message of the kind.
+func (k *kind) new() proto.Message {
+	mt, err := envoyapi.Types.FindMessageByName(k.object)
+	if err != nil {
+		panic(err) // the table names what is in Envoy's API
+	}
+	return mt.New().Interface()
 }
 
 // inserts are the outcomes of the three INSERT operations where istiod turns them into ADD.
@@ -81,28 +85,28 @@ const (
 // kinds is the table, by applyTo.
 var kinds = [...]*kind{
 	networking.EnvoyFilter_LISTENER: {
-		object: "envoy.config.listener.v3.Listener", new: func() proto.Message { return &listenerv3.Listener{} },
+		object:   "envoy.config.listener.v3.Listener",
 		match:    "listener",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_FILTER_CHAIN: {
-		object: "envoy.config.listener.v3.FilterChain", new: func() proto.Message { return &listenerv3.FilterChain{} },
+		object:   "envoy.config.listener.v3.FilterChain",
 		match:    "listener",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_NETWORK_FILTER: {
-		object: "envoy.config.listener.v3.Filter", new: func() proto.Message { return &listenerv3.Filter{} },
-		match: "listener", typedConfig: true,
+		object: "envoy.config.listener.v3.Filter",
+		match:  "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_HTTP_FILTER: {
-		object: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter", new: func() proto.Message { return &hcmv3.HttpFilter{} },
-		match: "listener", typedConfig: true,
+		object: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+		match:  "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_ROUTE_CONFIGURATION: {
-		object: "envoy.config.route.v3.RouteConfiguration", new: func() proto.Message { return &routev3.RouteConfiguration{} },
-		match: "routeConfiguration",
+		object: "envoy.config.route.v3.RouteConfiguration",
+		match:  "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			add:          {nothing, onlyMerged},
 			remove:       {nothing, onlyMerged},
@@ -113,13 +117,13 @@ var kinds = [...]*kind{
 		},
 	},
 	networking.EnvoyFilter_VIRTUAL_HOST: {
-		object: "envoy.config.route.v3.VirtualHost", new: func() proto.Message { return &routev3.VirtualHost{} },
+		object:   "envoy.config.route.v3.VirtualHost",
 		match:    "routeConfiguration",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{}),
 	},
 	networking.EnvoyFilter_HTTP_ROUTE: {
-		object: "envoy.config.route.v3.Route", new: func() proto.Message { return &routev3.Route{} },
-		match: "routeConfiguration",
+		object: "envoy.config.route.v3.Route",
+		match:  "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			add:     {disputed, "IST0153"},
 			remove:  {disputed, "IST0154"},
@@ -127,12 +131,12 @@ var kinds = [...]*kind{
 		},
 	},
 	networking.EnvoyFilter_CLUSTER: {
-		object: "envoy.config.cluster.v3.Cluster", new: func() proto.Message { return &clusterv3.Cluster{} },
+		object:   "envoy.config.cluster.v3.Cluster",
 		match:    "cluster",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_EXTENSION_CONFIG: {
-		object: "envoy.config.core.v3.TypedExtensionConfig", new: func() proto.Message { return &corev3.TypedExtensionConfig{} },
+		object: "envoy.config.core.v3.TypedExtensionConfig",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{
 			merge:               {nothing, onlyAdded},
 			mergeAndReplaceList: {nothing, onlyAdded},
@@ -141,11 +145,11 @@ var kinds = [...]*kind{
 		}),
 	},
 	networking.EnvoyFilter_BOOTSTRAP: {
-		object: "envoy.config.bootstrap.v3.Bootstrap", new: func() proto.Message { return &bootstrapv3.Bootstrap{} },
+		object: "envoy.config.bootstrap.v3.Bootstrap",
 	},
 	networking.EnvoyFilter_LISTENER_FILTER: {
-		object: "envoy.config.listener.v3.ListenerFilter", new: func() proto.Message { return &listenerv3.ListenerFilter{} },
-		match: "listener", typedConfig: true,
+		object: "envoy.config.listener.v3.ListenerFilter",
+		match:  "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			replace:             {disputed, "IST0152"},
 			mergeAndReplaceList: {nothing, listsInAny},

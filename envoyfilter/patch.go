@@ -8,10 +8,10 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -184,7 +184,7 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	}
 	m := p.Value.ProtoReflect()
 	name := m.Descriptor().FullName()
-	mt, err := protoregistry.GlobalTypes.FindMessageByName(name)
+	mt, err := envoyapi.Types.FindMessageByName(name)
 	mark := r.mark()
 	w := r.writer(false)
 	t := typed{object: m}

@@ -14,7 +14,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -23,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -39,7 +39,7 @@ const (
 // writes with UseProtoNames, without the detour over JSON text, which takes ten times as long.
 //
 // What has no form that istiod reads back is reported: nil entries, invalid UTF-8, an Any that does not
-// resolve, fields that the message's Go type does not know.
+// resolve, fields that the message's type does not know.
 type writer struct {
 	*report
 	json bool // lowerCamelCase field names, as the spec has them, and not the names of the .proto files
@@ -88,6 +88,7 @@ func boolValue(b bool) *structpb.Value {
 
 // message writes m as protobuf's JSON mapping does, where the well-known types have forms of their own.
 func (w writer) message(m protoreflect.Message, depth int) *structpb.Value {
+	m = envoyapi.WellKnown(m)
 	if !m.IsValid() {
 		w.unwritable("the entry is nil", "remove it, or give it a value")
 		return structpb.NewNullValue()
@@ -262,7 +263,7 @@ func isWrapped(m protoreflect.Message) bool {
 
 // unpack returns the message in an Any.
 func unpack(a *anypb.Any) (protoreflect.Message, error) {
-	mt, err := findType(a.GetTypeUrl())
+	mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl())
 	if err != nil {
 		return nil, fmt.Errorf("the type %s of the Any is not known", quote(a.GetTypeUrl()))
 	}
@@ -271,16 +272,6 @@ func unpack(a *anypb.Any) (protoreflect.Message, error) {
 		return nil, fmt.Errorf("the bytes in the Any are no %s", mt.Descriptor().FullName())
 	}
 	return m, nil
-}
-
-// findType returns the type that "@type" names. The URL of udpa.type.v1.TypedStruct, which most EnvoyFilters in
-// use still carry, stands for xds.type.v3.TypedStruct: the two have the same fields.
-func findType(url string) (protoreflect.MessageType, error) {
-	name := url[strings.LastIndexByte(url, '/')+1:]
-	if name == "udpa.type.v1.TypedStruct" {
-		name = typedStruct
-	}
-	return protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
 }
 
 // typeURL is the "@type" of a message. That of the HttpConnectionManager, which nearly every EnvoyFilter of this

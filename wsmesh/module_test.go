@@ -37,6 +37,29 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
+// TestFewEnvoyTypes: a program that imports this module links, compiles and starts with the few packages of Envoy types that a
+// plan is built of, and not the 300 whose messages an EnvoyFilter may carry. See internal/envoyapi.
+func TestFewEnvoyTypes(t *testing.T) {
+	count := func(pkg string) (n int) {
+		out, err := exec.Command("go", "list", "-deps", pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range strings.FieldsSeq(string(out)) {
+			if strings.HasPrefix(p, "github.com/envoyproxy/go-control-plane/envoy/") {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count("../wsmesh"); n < 10 || n > 30 {
+		t.Errorf("wsmesh links %d packages of Envoy types", n)
+	}
+	if n := count("../internal/envoyapi/linked"); n < 200 {
+		t.Errorf("internal/envoyapi/linked, the yardstick, links %d packages", n)
+	}
+}
+
 // TestCodesStandOnce: each code has one place in the code of this module, and no place names a code without an entry.
 func TestCodesStandOnce(t *testing.T) {
 	places := map[string][]string{}

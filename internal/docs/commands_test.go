@@ -31,11 +31,12 @@ var elsewhere = map[string]map[string][2]string{
 	".github/CONTRIBUTING.md": {
 		"go test ./...": {".ci/run", "step 'tests'"},
 		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run"},
-		"go test ./wsmesh -run TestGolden -update":                                {".ci/run", "CONTRIBUTING.md | "},
-		"go test ./wsmesh/finding -update":                                        {".ci/run", "CONTRIBUTING.md | "},
-		"go test ./internal/docs -run TestAPI -update":                            {".ci/run", "CONTRIBUTING.md | "},
-		"(cd internal/conformance && go test -run TestFindingsAreTrue . -update)": {".ci/run", "CONTRIBUTING.md | "},
-		"go generate ./envoyfilter":                                               {".ci/run", "CONTRIBUTING.md | "},
+		"go test ./wsmesh -run TestGolden -update":                                        {".ci/run", "CONTRIBUTING.md | "},
+		"go test ./wsmesh/finding -update":                                                {".ci/run", "CONTRIBUTING.md | "},
+		"go test ./internal/docs -run TestAPI -update":                                    {".ci/run", "CONTRIBUTING.md | "},
+		"(cd internal/conformance && go test -run TestFindingsAreTrue . -update)":         {".ci/run", "CONTRIBUTING.md | "},
+		"go generate ./internal/envoyapi/linked":                                          {".ci/run", "CONTRIBUTING.md | "},
+		"go test ./internal/envoyapi/linked -run 'TestDescriptors|TestRuleKinds' -update": {".ci/run", "CONTRIBUTING.md | "},
 	},
 }
 

@@ -25,8 +25,8 @@ func init() {
 	}
 }
 
-// updating says whether golden files are to be written. In CI nobody would look at what was written, so it ends the test.
-func updating(t testing.TB) bool {
+// Updating says whether golden files are to be written. In CI nobody would look at what was written, so it ends the test.
+func Updating(t testing.TB) bool {
 	t.Helper()
 	f := flag.Lookup("update")
 	if f == nil || f.Value.String() != "true" {
@@ -41,7 +41,7 @@ func updating(t testing.TB) bool {
 // Equal compares got with the file at path. With -update it writes the file.
 func Equal(t testing.TB, path string, got []byte) {
 	t.Helper()
-	if updating(t) {
+	if Updating(t) {
 		write(t, path, got)
 		return
 	}
@@ -68,7 +68,7 @@ func Releases(t testing.TB, dir, ext string, releases []string, got func(release
 			files[release+ext] = output
 		}
 	}
-	prune := updating(t)
+	prune := Updating(t)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !prune {
 		t.Errorf("%v: run the test with -update to write it", err)

@@ -16,12 +16,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -53,8 +53,7 @@ const (
 // in the [CRD] dialect a whole number written as 8080.0 or 1e3, are refused. A null for any other field leaves the
 // field unset, as the API server prunes it.
 //
-// The type of an Any is looked up in [protoregistry.GlobalTypes]. The URL of udpa.type.v1.TypedStruct, which most
-// EnvoyFilters in use still carry, stands for xds.type.v3.TypedStruct: the two have the same fields.
+// The type of an Any is looked up in [envoyapi.Types].
 //
 // A duration is read as istiod reads it, by time.ParseDuration: "90s", "1m30s". The tree is the function's own from then
 // on: durations in it are written in seconds.
@@ -73,25 +72,12 @@ func (w *walker) decode(tree any, into proto.Message) {
 	}
 	data, err := json.Marshal(tree)
 	if err == nil {
-		err = protojson.UnmarshalOptions{Resolver: types}.Unmarshal(data, into)
+		err = protojson.UnmarshalOptions{Resolver: envoyapi.Types}.Unmarshal(data, into)
 	}
 	if err != nil {
 		proto.Reset(into)
 		w.refused(err)
 	}
-}
-
-// resolver finds the types that "@type" names.
-type resolver struct{ *protoregistry.Types }
-
-var types = resolver{protoregistry.GlobalTypes}
-
-func (r resolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
-	name := protoreflect.FullName(url[strings.LastIndexByte(url, '/')+1:])
-	if name == "udpa.type.v1.TypedStruct" {
-		name = "xds.type.v3.TypedStruct"
-	}
-	return r.FindMessageByName(name)
 }
 
 // A step leads from a value to one inside it.
@@ -335,7 +321,7 @@ func (w *walker) typed(v any) {
 			`"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"`)
 		return
 	}
-	mt, err := types.FindMessageByURL(url)
+	mt, err := envoyapi.Types.FindMessageByURL(url)
 	// The descriptors that every Go program links are proto2, with required fields that protojson does not ask for inside an
 	// Any, and istiod does. No configuration of Envoy holds one.
 	if err != nil || mt.Descriptor().ParentFile().Syntax() == protoreflect.Proto2 {

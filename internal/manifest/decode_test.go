@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -282,7 +283,7 @@ func checkDecode(t *testing.T, data []byte, dialect Dialect, m proto.Message) (t
 	if len(findings) == 0 {
 		data, _ = json.Marshal(tree) // with durations in seconds: protojson reads no others
 	}
-	err := protojson.UnmarshalOptions{Resolver: types}.Unmarshal(data, want)
+	err := protojson.UnmarshalOptions{Resolver: envoyapi.Types}.Unmarshal(data, want)
 	switch {
 	case err != nil && len(findings) == 0:
 		t.Fatalf("protojson refuses %s: %v", data, err)
@@ -313,7 +314,7 @@ func TestDecodeMutants(t *testing.T) {
 		m := messages[r.IntN(len(messages))].ProtoReflect().New().Interface()
 		r.message(m.ProtoReflect(), 0)
 		dialect := Dialect(r.IntN(2))
-		data, err := protojson.MarshalOptions{UseProtoNames: dialect == ProtoJSON && r.IntN(2) == 0, Resolver: types}.Marshal(m)
+		data, err := protojson.MarshalOptions{UseProtoNames: dialect == ProtoJSON && r.IntN(2) == 0, Resolver: envoyapi.Types}.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
 		}

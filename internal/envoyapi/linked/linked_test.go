@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package linked_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/envoyapi/envoyapitest"
+	_ "github.com/wsmesh/wsmesh/internal/envoyapi/linked"
+	"github.com/wsmesh/wsmesh/internal/golden"
+)
+
+// archivePath is the archive that package envoyapi embeds.
+const archivePath = "../descriptors.zip"
+
+// files returns the .proto files of all messages that an EnvoyFilter may carry, by path: those below envoy/, of Envoy
+// and of Istio's own filters, and what they import, without package google.protobuf, which every program links.
+func files() map[string]*descriptorpb.FileDescriptorProto {
+	all := map[string]*descriptorpb.FileDescriptorProto{}
+	var add func(fd protoreflect.FileDescriptor)
+	add = func(fd protoreflect.FileDescriptor) {
+		if all[fd.Path()] != nil || fd.Package() == "google.protobuf" {
+			return
+		}
+		file := protodesc.ToFileDescriptorProto(fd)
+		all[fd.Path()] = file
+		bare(file.ProtoReflect())
+		// An import that declares options alone is not needed without them.
+		file.Dependency = slices.DeleteFunc(file.GetDependency(), isAnnotation)
+		file.PublicDependency, file.WeakDependency = nil, nil
+		for i := range fd.Imports().Len() {
+			if path := fd.Imports().Get(i).Path(); !isAnnotation(path) {
+				add(fd.Imports().Get(i).FileDescriptor)
+			}
+		}
+	}
+	protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		if strings.HasPrefix(fd.Path(), "envoy/") || fd.Path() == "xds/type/v3/typed_struct.proto" {
+			add(fd)
+		}
+		return true
+	})
+	return all
+}
+
+// isAnnotation says whether a file declares options of descriptors.
+func isAnnotation(path string) bool {
+	return strings.Contains(path, "/annotations/") || strings.HasPrefix(path, "validate/")
+}
+
+// bare clears the options in a descriptor that are not protobuf's own, but for the rules of package validate.
+func bare(m protoreflect.Message) {
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.IsExtension():
+			if fd.FullName().Parent() != "validate" {
+				m.Clear(fd)
+			}
+		case fd.Message() != nil && fd.IsList():
+			for i := range v.List().Len() {
+				bare(v.List().Get(i).Message())
+			}
+		case fd.Message() != nil:
+			bare(v.Message())
+			if v.Message().Descriptor().Name() != "FieldRules" && proto.Size(v.Message().Interface()) == 0 {
+				m.Clear(fd)
+			}
+		}
+		return true
+	})
+}
+
+// archive returns what package envoyapi embeds: the name and content of each file.
+func archive(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	var index strings.Builder
+	descriptors := files()
+	for _, path := range slices.Sorted(maps.Keys(descriptors)) {
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(descriptors[path])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path] = data
+		if messages := descriptors[path].GetMessageType(); len(messages) > 0 {
+			index.WriteString(path)
+			for _, m := range messages {
+				index.WriteString(" " + descriptors[path].GetPackage() + "." + m.GetName())
+			}
+			index.WriteString("\n")
+		}
+	}
+	all[envoyapi.Index] = []byte(index.String())
+	return all
+}
+
+// TestDescriptors holds the embedded descriptors to those of the Go types. With -update it writes them, where they are
+// others: the same ones may be compressed in another way by another release of Go.
+func TestDescriptors(t *testing.T) {
+	want := archive(t)
+	if len(want) < 300 {
+		t.Errorf("there are only %d files", len(want))
+	}
+	if maps.EqualFunc(embedded(t), want, bytes.Equal) {
+		return
+	}
+	if !golden.Updating(t) {
+		t.Fatalf("%s does not hold the descriptors of the Go types: run the test with -update", archivePath)
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		entry, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Write(want[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(archivePath, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// embedded returns what is in the archive, and nothing where there is none.
+func embedded(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	r, err := zip.OpenReader(archivePath)
+	if err != nil {
+		return all
+	}
+	defer r.Close()
+	for _, f := range r.File {
+		entry, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[f.Name], err = io.ReadAll(entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// messages returns the Go types of the messages in the archive, nested ones too, by name.
+func messages(t *testing.T) []protoreflect.MessageType {
+	t.Helper()
+	var all []protoreflect.MessageType
+	descriptors := files()
+	protoregistry.GlobalTypes.RangeMessages(func(mt protoreflect.MessageType) bool {
+		if descriptors[mt.Descriptor().ParentFile().Path()] != nil && !mt.Descriptor().IsMapEntry() {
+			all = append(all, mt)
+		}
+		return true
+	})
+	slices.SortFunc(all, func(a, b protoreflect.MessageType) int {
+		return strings.Compare(string(a.Descriptor().FullName()), string(b.Descriptor().FullName()))
+	})
+	if len(all) < 1000 {
+		t.Fatalf("there are only %d messages", len(all))
+	}
+	return all
+}
+
+// unlinked finds messages as a program does that links no Go type of Envoy's.
+func unlinked() envoyapi.Resolver { return envoyapi.NewResolver(new(protoregistry.Types)) }
+
+// TestUnlinked finds each message without its Go type, and compares the two.
+func TestUnlinked(t *testing.T) {
+	types := unlinked()
+	for _, mt := range messages(t) {
+		name := mt.Descriptor().FullName()
+		got, err := types.FindMessageByName(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, ok := got.New().Interface().(*dynamicpb.Message); !ok {
+			t.Errorf("%s is found as its Go type", name)
+		}
+		if again, _ := types.FindMessageByName(name); again != got {
+			t.Errorf("%s has two types", name)
+		}
+		linked, err := envoyapi.Types.FindMessageByName(name)
+		if err != nil || linked != mt {
+			t.Errorf("%s is not found as its Go type, which is linked: %v", name, err)
+		}
+		a, b := protodesc.ToDescriptorProto(mt.Descriptor()), protodesc.ToDescriptorProto(got.Descriptor())
+		bare(a.ProtoReflect())
+		if !proto.Equal(a, b) {
+			t.Errorf("%s has other fields without its Go type", name)
+		}
+	}
+}
+
+// violation is an error of ValidateAll.
+type violation interface {
+	Field() string
+	Reason() string
+}
+
+// oracle returns what ValidateAll says of m's own fields.
+func oracle(t *testing.T, m protoreflect.Message) []string {
+	t.Helper()
+	v, ok := m.Interface().(interface{ ValidateAll() error })
+	if !ok {
+		return nil
+	}
+	all, ok := v.ValidateAll().(interface{ AllErrors() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, err := range all.AllErrors() {
+		v, ok := err.(violation)
+		if !ok {
+			t.Fatalf("%s: %T is no violation", m.Descriptor().FullName(), err)
+		}
+		switch v.Reason() {
+		case "embedded message failed validation", "value must be one of the defined enum values": // see package envoyapi
+		default:
+			texts = append(texts, plain(v.Field())+": "+v.Reason())
+		}
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// plain makes one name of those of a field in Go and in a .proto file. An index or key stands behind it.
+func plain(name string) string {
+	name, index, ok := strings.Cut(name, "[")
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	if ok {
+		name += "[" + index
+	}
+	return name
+}
+
+func verdict(m protoreflect.Message) []string {
+	var texts []string
+	for _, v := range envoyapi.Violations(m) {
+		name := ""
+		if v.Field != nil {
+			name = string(v.Field.Name())
+		} else {
+			name = string(v.Oneof.Name())
+		}
+		switch {
+		case v.Index >= 0:
+			name += "[" + strconv.Itoa(v.Index) + "]"
+		case v.Key.IsValid():
+			name += "[" + v.Key.String() + "]"
+		}
+		texts = append(texts, plain(name)+": "+v.Reason)
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// TestRules compares what Violations says of random messages with ValidateAll, of the Go types and of the same messages
+// without them.
+func TestRules(t *testing.T) {
+	types := unlinked()
+	all := messages(t)
+	r := envoyapitest.New(7, envoyapi.Types)
+	reasons := map[string]bool{}
+	violations := 0
+	for range 40 {
+		for _, mt := range all {
+			for _, m := range []protoreflect.Message{mt.New(), r.Message(mt, 0)} {
+				want := oracle(t, m)
+				violations += len(want)
+				for _, text := range want {
+					reasons[text] = true
+				}
+				if got := verdict(m); !slices.Equal(got, want) {
+					t.Fatalf("%s %v\nthe rules say  %q\nValidateAll    %q", mt.Descriptor().FullName(), m, got, want)
+				}
+				data, err := proto.Marshal(m.Interface())
+				if err != nil {
+					t.Fatal(err)
+				}
+				dynamic, err := types.FindMessageByName(mt.Descriptor().FullName())
+				if err != nil {
+					t.Fatal(err)
+				}
+				other := dynamic.New()
+				if err := proto.Unmarshal(data, other.Interface()); err != nil {
+					t.Fatal(err)
+				}
+				if got := verdict(other); !slices.Equal(got, want) {
+					t.Fatalf("%s %v without its Go type\nthe rules say  %q\nValidateAll    %q", mt.Descriptor().FullName(), m, got, want)
+				}
+			}
+		}
+	}
+	t.Logf("%d violations of %d rules", violations, len(reasons))
+	// Each rule of the API must have been broken, and TestRuleKinds counts them.
+	if violations < 10_000 || len(reasons) < 500 {
+		t.Errorf("only %d violations of %d rules were tried", violations, len(reasons))
+	}
+}
+
+// TestRuleKinds lists the kinds of rules in Envoy's API. Where a new version has another, package envoyapi has to learn it.
+func TestRuleKinds(t *testing.T) {
+	kinds := map[string]int{}
+	var rules func(path string, m protoreflect.Message)
+	rules = func(path string, m protoreflect.Message) {
+		m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+			name := path + "." + string(fd.Name())
+			if fd.Message() != nil && !fd.IsList() && fd.Message().FullName().Parent() == "validate" {
+				rules(name, v.Message())
+			} else {
+				kinds[name]++
+			}
+			return true
+		})
+	}
+	options := func(d protoreflect.Descriptor) {
+		d.Options().ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+			switch {
+			case !fd.IsExtension() || fd.FullName().Parent() != "validate":
+			case fd.Message() != nil:
+				rules(string(fd.FullName()), v.Message())
+			default:
+				kinds[string(fd.FullName())]++
+			}
+			return true
+		})
+	}
+	for _, mt := range messages(t) {
+		md := mt.Descriptor()
+		options(md)
+		for i := range md.Fields().Len() {
+			options(md.Fields().Get(i))
+		}
+		for i := range md.Oneofs().Len() {
+			options(md.Oneofs().Get(i))
+		}
+	}
+	var list strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		fmt.Fprintln(&list, kind)
+	}
+	golden.Equal(t, "testdata/rule-kinds.txt", []byte(list.String()))
+}
