@@ -27,9 +27,9 @@ type Filter struct {
 // Parse reads one EnvoyFilter from YAML or JSON. The error is a finding.List of all problems with their paths.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
-// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's
-// v3 API or of Istio's own filters. What a well-formed EnvoyFilter says wrong is not for Parse to
-// judge: see [Filter.Validate].
+// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API or of Istio's
+// own filters. Its fields are those of the Go type where the program links one, and else of go-control-plane/envoy v1.37.0.
+// What a well-formed EnvoyFilter says wrong is not for Parse to judge: see [Filter.Validate].
 //
 // [istio/istio#26390]: https://github.com/istio/istio/issues/26390
 func Parse(data []byte) (*Filter, error) {
@@ -73,7 +73,7 @@ func hasTargetRefs(data []byte) bool {
 // Value returns the value of spec.configPatches[i] as the message that its applyTo asks for: for NETWORK_FILTER an
 // envoy.config.listener.v3.Filter, for CLUSTER an envoy.config.cluster.v3.Cluster, and so on. A filter's own
 // configuration is in the typed_config of that message. It has the Go type that go-control-plane generates for it where
-// the program links that, as it does to name the type in its code, and else one of package dynamicpb. It is nil where the patch has no value, as in a REMOVE. The
+// the program links that, as one does that names the type, and else one of package dynamicpb. It is nil where the patch has no value, as in a REMOVE. The
 // error is a finding.List where the value is to blame.
 func (f *Filter) Value(i int) (proto.Message, error) {
 	configs := f.spec().GetConfigPatches()

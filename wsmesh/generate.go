@@ -94,7 +94,7 @@ const separator = "---\n"
 
 // batchSize is how many Services go from hand to hand together: enough to make the passing cheap, and few enough that
 // all batches under way together are small.
-const batchSize = 64
+const batchSize = 128
 
 // An entry is a Service of a batch: first what was read, then what came of it.
 type entry struct {
@@ -132,16 +132,32 @@ type batch struct {
 }
 
 func (b *batch) add(svc Service) {
-	from := len(b.labels)
-	for k, v := range svc.Workload {
-		b.labels = append(b.labels, label{k, v})
-	}
-	labels := b.labels[from:len(b.labels):len(b.labels)]
-	if len(labels) > 1 {
-		slices.SortFunc(labels, func(a, b label) int { return strings.Compare(a.key, b.key) })
-	}
+	labels := b.workload(svc.Workload)
 	svc.Workload = nil
 	b.entries = append(b.entries, entry{svc: svc, labels: labels})
+}
+
+// workload returns the labels in the order of the keys. Most Services have the keys of the one before, and to look these
+// up takes a third of the time of a walk over the map.
+func (b *batch) workload(workload map[string]string) []label {
+	from := len(b.labels)
+	if n := len(b.entries); n > 0 && len(b.entries[n-1].labels) == len(workload) {
+		for _, l := range b.entries[n-1].labels {
+			value, ok := workload[l.key]
+			if !ok {
+				b.labels = b.labels[:from]
+				break
+			}
+			b.labels = append(b.labels, label{l.key, value})
+		}
+	}
+	if len(b.labels)-from < len(workload) {
+		for k, v := range workload {
+			b.labels = append(b.labels, label{k, v})
+		}
+		slices.SortFunc(b.labels[from:], func(a, b label) int { return strings.Compare(a.key, b.key) })
+	}
+	return b.labels[from:len(b.labels):len(b.labels)]
 }
 
 // text returns the documents of the entries from i up to n.

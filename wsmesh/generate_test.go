@@ -270,13 +270,13 @@ func TestGenerateEndsEarly(t *testing.T) {
 	broken := errors.New("broken")
 	written := 0
 	some := writerFunc(func(p []byte) (int, error) {
-		if written += len(p); written > 100_000 {
+		if written += len(p); written > 200_000 {
 			return 10, broken
 		}
 		return len(p), nil
 	})
 	sum, err := wsmesh.Generate(context.Background(), some, fleetOf(10_000), mesh("1.24.1"))
-	if !errors.Is(err, broken) || sum.Objects != 128 || sum.Services == 10_000 {
+	if !errors.Is(err, broken) || sum.Objects != 256 || sum.Services == 10_000 {
 		t.Errorf("a writer that fails: %v, %+v", err, sum)
 	}
 	short := writerFunc(func(p []byte) (int, error) { return len(p) - 1, nil })

@@ -73,12 +73,13 @@ func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []
 			}
 		}
 	}
-	none := Violation{Index: -1}
+	whole := Violation{Index: -1}
 	switch {
 	case fd.IsList():
 		list := m.Get(fd).List()
-		if reason := r.count(list.Len(), "item(s)", "items"); reason != "" {
-			broken(Violation{Index: -1, Reason: reason, TooFew: list.Len() < r.least})
+		if whole.Reason = r.count(list.Len(), "item(s)", "items"); whole.Reason != "" {
+			whole.TooFew = list.Len() < r.least
+			broken(whole)
 		}
 		if len(r.entry) == 0 && !r.unique {
 			break
@@ -100,8 +101,8 @@ func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []
 		}
 	case fd.IsMap():
 		entries := m.Get(fd).Map()
-		if reason := r.count(entries.Len(), "pair(s)", "pairs"); reason != "" {
-			broken(Violation{Index: -1, Reason: reason})
+		if whole.Reason = r.count(entries.Len(), "pair(s)", "pairs"); whole.Reason != "" {
+			broken(whole)
 		}
 		if len(r.entry) == 0 {
 			break
@@ -115,17 +116,14 @@ func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []
 		for _, key := range keys {
 			check(r.entry, key.Value(), Violation{Index: -1, Key: key})
 		}
-	case fd.Message() == nil:
-		check(r.value, m.Get(fd), none)
-	case m.Has(fd):
-		check(r.value, m.Get(fd), none)
+	case fd.Message() == nil || m.Has(fd):
+		check(r.value, m.Get(fd), whole)
 	case r.required:
-		// protoc-gen-validate has two texts for one rule.
-		none.Reason = "value is required"
+		whole.Reason = "value is required"
 		if isWrapper(fd.Message()) && len(r.value) > 0 {
-			none.Reason += " and must not be nil."
+			whole.Reason += " and must not be nil." // protoc-gen-validate has two texts for one rule
 		}
-		broken(none)
+		broken(whole)
 	}
 	return all
 }
