@@ -56,6 +56,24 @@ func TestConstraintMessages(t *testing.T) {
 	}
 }
 
+// TestSkippedRules checks that what Envoy's API takes out of its own rules is not held to them: the entry of a
+// KeyValueAppend, which its record has replaced, may have an empty key.
+func TestSkippedRules(t *testing.T) {
+	mutation := func(field string) string {
+		return patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", `{name: m, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation,
+  mutations: {query_parameter_mutations: [{append: {`+field+`: {key: '', value: YWFh}}}]}}}`)
+	}
+	for field, want := range map[string]int{"entry": 0, "record": 1} {
+		f, err := Parse(manifestOf(patches(mutation(field))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := f.Validate().Errors(); len(list) != want {
+			t.Errorf("%s: %v", field, list)
+		}
+	}
+}
+
 // TestPartialMessages checks that what a MERGE leaves out is not held against it, and that the same in an ADD is.
 func TestPartialMessages(t *testing.T) {
 	for _, value := range []string{

@@ -273,9 +273,7 @@ func values(fd protoreflect.FieldDescriptor, all group) []rule {
 	case "bool":
 		rs = constant(g)
 	case "duration":
-		rs = bounds(g, func(v protoreflect.Value) any { return duration(v).AsDuration() }, func(a, b protoreflect.Value) int {
-			return compare(int64(duration(a).AsDuration()), int64(duration(b).AsDuration()))
-		})
+		rs = durations(g)
 	case "any":
 	default:
 		rs = bounds(g, protoreflect.Value.Interface, compareNumbers)
@@ -372,6 +370,21 @@ func reasonIf(reason string, broken func(v protoreflect.Value) bool) rule {
 		}
 		return ""
 	}
+}
+
+func durations(g group) []rule {
+	rs := bounds(g, func(v protoreflect.Value) any { return duration(v).AsDuration() }, func(a, b protoreflect.Value) int {
+		return compare(int64(duration(a).AsDuration()), int64(duration(b).AsDuration()))
+	})
+	for i, rule := range rs {
+		rs[i] = func(v protoreflect.Value) string {
+			if duration(v).CheckValid() != nil {
+				return "value is not a valid duration"
+			}
+			return rule(v)
+		}
+	}
+	return rs
 }
 
 func constant(g group) []rule {

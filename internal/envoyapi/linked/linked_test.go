@@ -167,7 +167,7 @@ func embedded(t *testing.T) map[string][]byte {
 }
 
 // messages returns the Go types of the messages in the archive, nested ones too, by name.
-func messages(t *testing.T) []protoreflect.MessageType {
+func messages(t testing.TB) []protoreflect.MessageType {
 	t.Helper()
 	var all []protoreflect.MessageType
 	descriptors := files()
@@ -281,48 +281,69 @@ func verdict(m protoreflect.Message) []string {
 	return texts
 }
 
-// TestRules compares what Violations says of random messages with ValidateAll, of the Go types and of the same messages
-// without them.
+// checkRules compares what Violations says of a message with ValidateAll, which it returns: of the Go type, and of the same
+// message without it.
+func checkRules(t *testing.T, types envoyapi.Resolver, m protoreflect.Message) []string {
+	t.Helper()
+	want := oracle(t, m)
+	data, err := proto.Marshal(m.Interface())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mt, err := types.FindMessageByName(m.Descriptor().FullName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dynamic := mt.New()
+	if err := proto.Unmarshal(data, dynamic.Interface()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []protoreflect.Message{m, dynamic} {
+		if got := verdict(m); !slices.Equal(got, want) {
+			t.Fatalf("%T %v\nthe rules say  %q\nValidateAll    %q", m.Interface(), m, got, want)
+		}
+	}
+	return want
+}
+
+// TestRules has random messages of all types.
 func TestRules(t *testing.T) {
-	types := unlinked()
-	all := messages(t)
+	types, all := unlinked(), messages(t)
 	r := envoyapitest.New(7, envoyapi.Types)
-	reasons := map[string]bool{}
+	rules := map[string]bool{}
 	violations := 0
 	for range 40 {
 		for _, mt := range all {
 			for _, m := range []protoreflect.Message{mt.New(), r.Message(mt, 0)} {
-				want := oracle(t, m)
-				violations += len(want)
-				for _, text := range want {
-					reasons[text] = true
-				}
-				if got := verdict(m); !slices.Equal(got, want) {
-					t.Fatalf("%s %v\nthe rules say  %q\nValidateAll    %q", mt.Descriptor().FullName(), m, got, want)
-				}
-				data, err := proto.Marshal(m.Interface())
-				if err != nil {
-					t.Fatal(err)
-				}
-				dynamic, err := types.FindMessageByName(mt.Descriptor().FullName())
-				if err != nil {
-					t.Fatal(err)
-				}
-				other := dynamic.New()
-				if err := proto.Unmarshal(data, other.Interface()); err != nil {
-					t.Fatal(err)
-				}
-				if got := verdict(other); !slices.Equal(got, want) {
-					t.Fatalf("%s %v without its Go type\nthe rules say  %q\nValidateAll    %q", mt.Descriptor().FullName(), m, got, want)
+				for _, text := range checkRules(t, types, m) {
+					rules[text] = true
+					violations++
 				}
 			}
 		}
 	}
-	t.Logf("%d violations of %d rules", violations, len(reasons))
-	// Each rule of the API must have been broken, and TestRuleKinds counts them.
-	if violations < 10_000 || len(reasons) < 500 {
-		t.Errorf("only %d violations of %d rules were tried", violations, len(reasons))
+	if violations < 10_000 || len(rules) < 500 {
+		t.Errorf("only %d violations of %d rules were tried", violations, len(rules))
 	}
+}
+
+// FuzzRules has messages as they come over the wire.
+func FuzzRules(f *testing.F) {
+	types, all := unlinked(), messages(f)
+	r := envoyapitest.New(8, envoyapi.Types)
+	for i := 0; i < len(all); i += 10 {
+		data, err := proto.Marshal(r.Message(all[i], 0).Interface())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint16(i), data)
+	}
+	f.Fuzz(func(t *testing.T, i uint16, data []byte) {
+		m := all[int(i)%len(all)].New()
+		if proto.Unmarshal(data, m.Interface()) == nil {
+			checkRules(t, types, m)
+		}
+	})
 }
 
 // TestRuleKinds lists the kinds of rules in Envoy's API. Where a new version has another, package envoyapi has to learn it.
