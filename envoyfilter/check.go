@@ -301,7 +301,7 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 			"remove it"))
 	}
 	switch {
-	case isWrapped(m):
+	case envoyapi.HasOwnForm(m.Descriptor()):
 		text, ok := tree.GetFields()["value"]
 		if !ok { // google.protobuf.Empty, for which protojson does not ask for it
 			c.narrow("there is no value beside the type "+string(m.Descriptor().FullName()), `write "value": {} beside "@type"`)

@@ -16,7 +16,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -235,7 +234,7 @@ func (w writer) any(a *anypb.Any, depth int) *structpb.Value {
 		w.unwritable(err.Error(), "pack a message whose Go type is generated from Envoy's v3 API, for example with anypb.New")
 		return structpb.NewNullValue()
 	}
-	if !isWrapped(m) {
+	if !envoyapi.HasOwnForm(m.Descriptor()) {
 		return &w.object(m, a.GetTypeUrl(), depth).value
 	}
 	o := newObject()
@@ -246,19 +245,6 @@ func (w writer) any(a *anypb.Any, depth int) *structpb.Value {
 	}
 	w.field(mark, "value")
 	return &o.value
-}
-
-// isWrapped says whether the JSON form of m stands in the field "value" of an Any that holds it.
-func isWrapped(m protoreflect.Message) bool {
-	switch m.Interface().(type) {
-	case *anypb.Any, *durationpb.Duration, *timestamppb.Timestamp, *fieldmaskpb.FieldMask, *emptypb.Empty,
-		*structpb.Struct, *structpb.ListValue, *structpb.Value,
-		*wrapperspb.BoolValue, *wrapperspb.StringValue, *wrapperspb.BytesValue,
-		*wrapperspb.Int32Value, *wrapperspb.Int64Value, *wrapperspb.UInt32Value, *wrapperspb.UInt64Value,
-		*wrapperspb.FloatValue, *wrapperspb.DoubleValue:
-		return true
-	}
-	return false
 }
 
 // unpack returns the message in an Any.

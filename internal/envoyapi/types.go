@@ -94,6 +94,20 @@ func WellKnown(m protoreflect.Message) protoreflect.Message {
 	return known
 }
 
+// HasOwnForm says whether protobuf's JSON mapping has a form of its own for the message. In an Any it then stands in a
+// field "value".
+func HasOwnForm(md protoreflect.MessageDescriptor) bool {
+	switch md.FullName() {
+	case "google.protobuf.Any", "google.protobuf.Struct", "google.protobuf.ListValue", "google.protobuf.Value",
+		"google.protobuf.Duration", "google.protobuf.Timestamp", "google.protobuf.FieldMask", "google.protobuf.Empty",
+		"google.protobuf.BoolValue", "google.protobuf.StringValue", "google.protobuf.BytesValue",
+		"google.protobuf.Int32Value", "google.protobuf.Int64Value", "google.protobuf.UInt32Value",
+		"google.protobuf.UInt64Value", "google.protobuf.FloatValue", "google.protobuf.DoubleValue":
+		return true
+	}
+	return false
+}
+
 // A library reads .proto files from the archive when a message of theirs is asked for. The files of package
 // google.protobuf, which every program links, are none of its own.
 type library struct {

@@ -181,7 +181,7 @@ func (w *walker) message(v any, md protoreflect.MessageDescriptor) any {
 	case "google.protobuf.Empty":
 		w.plain(v, md)
 	default:
-		if hasOwnForm(md) { // a wrapper: its JSON form is that of its only field
+		if envoyapi.HasOwnForm(md) { // a wrapper: its JSON form is that of its only field
 			w.scalar(v, md.Fields().ByNumber(1))
 		} else {
 			w.plain(v, md)
@@ -195,20 +195,6 @@ func (w *walker) plain(v any, md protoreflect.MessageDescriptor) {
 	if obj, ok := w.object(v); ok {
 		w.fields(obj, md, false)
 	}
-}
-
-// hasOwnForm says whether protobuf's JSON mapping has a form of its own for the message. In an Any it then stands in a
-// field "value".
-func hasOwnForm(md protoreflect.MessageDescriptor) bool {
-	switch md.FullName() {
-	case "google.protobuf.Any", "google.protobuf.Struct", "google.protobuf.ListValue", "google.protobuf.Value",
-		"google.protobuf.Duration", "google.protobuf.Timestamp", "google.protobuf.FieldMask", "google.protobuf.Empty",
-		"google.protobuf.BoolValue", "google.protobuf.StringValue", "google.protobuf.BytesValue",
-		"google.protobuf.Int32Value", "google.protobuf.Int64Value", "google.protobuf.UInt32Value",
-		"google.protobuf.UInt64Value", "google.protobuf.FloatValue", "google.protobuf.DoubleValue":
-		return true
-	}
-	return false
 }
 
 // fields checks the fields of a message. Where the message is inside an Any, inAny, its "@type" is passed over.
@@ -331,7 +317,7 @@ func (w *walker) typed(v any) {
 		return
 	}
 	md := mt.Descriptor()
-	if !hasOwnForm(md) {
+	if !envoyapi.HasOwnForm(md) {
 		w.fields(obj, md, true)
 		return
 	}

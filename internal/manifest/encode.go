@@ -20,6 +20,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 )
 
 // AppendYAML appends the object to dst as one YAML document, without a "---" line before it, and returns the extended
@@ -558,7 +560,7 @@ func (e *encoder) formOf(md protoreflect.MessageDescriptor) *form {
 	if f := e.forms[md]; f != nil {
 		return f
 	}
-	f := &form{own: hasOwnForm(md), fields: make([]formField, md.Fields().Len())}
+	f := &form{own: envoyapi.HasOwnForm(md), fields: make([]formField, md.Fields().Len())}
 	ranks := make([]*formField, len(f.fields))
 	for i := range f.fields {
 		fd := md.Fields().Get(i)

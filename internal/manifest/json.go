@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
 )
 
 // MarshalJSON returns the object as compact JSON with sorted keys and with '<', '>' and '&' as they are. The same object
@@ -46,7 +48,7 @@ func (o Object) MarshalJSON() ([]byte, error) {
 
 // jsonMessage returns a message as a tree that encoding/json writes.
 func jsonMessage(m protoreflect.Message) any {
-	if hasOwnForm(m.Descriptor()) {
+	if envoyapi.HasOwnForm(m.Descriptor()) {
 		return jsonOwnForm(m)
 	}
 	obj := map[string]any{}
