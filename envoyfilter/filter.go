@@ -73,7 +73,8 @@ func hasTargetRefs(data []byte) bool {
 // Value returns the value of spec.configPatches[i] as the message that its applyTo asks for: for NETWORK_FILTER an
 // envoy.config.listener.v3.Filter, for CLUSTER an envoy.config.cluster.v3.Cluster, and so on. A filter's own
 // configuration is in the typed_config of that message. It has the Go type that go-control-plane generates for it where
-// the program links that, as one does that names the type, and else one of package dynamicpb. It is nil where the patch has no value, as in a REMOVE. The
+// the program links that, as one does that names the type, and else one of package dynamicpb; protojson writes an Any in it
+// where the Go type of what that holds is linked. It is nil where the patch has no value, as in a REMOVE. The
 // error is a finding.List where the value is to blame.
 func (f *Filter) Value(i int) (proto.Message, error) {
 	configs := f.spec().GetConfigPatches()
