@@ -38,7 +38,7 @@ var descriptors string
 // with its path and the full names of its messages, nested ones left out.
 const Index = "index"
 
-// A Resolver finds messages by name. It is what protojson and [proto.UnmarshalOptions] ask for one.
+// A Resolver finds messages by name, for protojson and [proto.UnmarshalOptions] too.
 type Resolver struct {
 	*protoregistry.Types // of the program: extensions are looked up there alone
 
