@@ -136,6 +136,12 @@ var (
 	asmFilterLabels = map[string]string{"provider": "asm", "asm-system": "true"}
 )
 
+// The patches of all plans. Build copies what it takes from a value, and changes none.
+var (
+	sidecarPatch = envoyfilter.AllowConnect(envoyfilter.SidecarInbound)
+	gatewayPatch = envoyfilter.AllowConnect(envoyfilter.Gateway)
+)
+
 func (p *Plan) buildFilters() finding.List {
 	r := &p.req
 	labels := r.labels
@@ -144,7 +150,7 @@ func (p *Plan) buildFilters() finding.List {
 		labels = overlay(asmFilterLabels, labels)
 		name = asmFilterName
 	}
-	patch := envoyfilter.AllowConnect(envoyfilter.SidecarInbound)
+	patch := sidecarPatch
 	patch.ProxyVersion = r.pattern
 	filter, err := envoyfilter.Builder{
 		Name:        name,
@@ -157,7 +163,7 @@ func (p *Plan) buildFilters() finding.List {
 	problems := findings(err)
 	p.filters = append(p.filters, filter)
 	for i, g := range r.gateways {
-		patch := envoyfilter.AllowConnect(envoyfilter.Gateway)
+		patch := gatewayPatch
 		patch.ProxyVersion = r.pattern
 		filter, err := envoyfilter.Builder{
 			Name:        p.gatewayFilterName(name, i),
