@@ -219,8 +219,8 @@ func unlistedOf(l finding.List, object map[string]any) finding.List {
 	return out
 }
 
-// forWaypoints reports that a path lies in a patch with the context WAYPOINT: istiod checks nothing of those
-// (istio/istio pkg/config/validation/envoyfilter/envoyfilter.go, "TODO: Add validation for waypoint proxy").
+// forWaypoints reports that a path lies in a patch with the context WAYPOINT: istiod checks nothing of those, and says at
+// that place that it has yet to (istio/istio pkg/config/validation/envoyfilter/envoyfilter.go).
 func forWaypoints(object map[string]any, path string) bool {
 	index, ok := strings.CutPrefix(path, "spec.configPatches[")
 	if !ok {
