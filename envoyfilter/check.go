@@ -96,7 +96,7 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *str
 	fields := m.Descriptor().Fields()
 	payload := protoreflect.FullName("")
 	config := fields.ByName("typed_config")
-	if a, ok := envoyapi.WellKnown(m.Get(config).Message()).Interface().(*anypb.Any); ok && a != nil {
+	if a, ok := m.Get(config).Message().Interface().(*anypb.Any); ok && a != nil {
 		if mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl()); err == nil {
 			payload = mt.Descriptor().FullName()
 			mark := c.mark()

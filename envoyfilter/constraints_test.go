@@ -3,6 +3,7 @@
 package envoyfilter
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,8 @@ func TestConstraintMessages(t *testing.T) {
 		{"a number", patchOf("HTTP_ROUTE", "", "MERGE", "{direct_response: {status: 7}}"), "direct_response.status", "status 7" + tail + "value must be inside range [200, 600)"},
 		{"bytes", patchOf("HTTP_ROUTE", "", "MERGE", "{request_headers_to_add: [{header: {key: a, raw_value: '"+strings.Repeat("YWFh", 6000)+"'}}]}"), "request_headers_to_add[0].header.raw_value",
 			"raw_value of 18000 bytes" + tail + "value length must be between 0 and 16384 bytes, inclusive"},
+		{"a duration in a message whose Go type is not linked", patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", `{name: l, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit,
+  stat_prefix: s, token_bucket: {max_tokens: 1, fill_interval: 0s}}}`), "typed_config.token_bucket.fill_interval", "fill_interval 0s" + tail + "value must be greater than 0s"},
 		{"a choice", patchOf("HTTP_ROUTE", "", "INSERT_FIRST", "{match: {prefix: /}}"), "",
 			"the choice of route, redirect, direct_response, filter_action, non_forwarding_action" + tail + "value is required"},
 		{"the key of a map", patchOf("CLUSTER", "", "MERGE", "{metadata: {filter_metadata: {'': {a: 1}}}}"), `metadata.filter_metadata[""]`,
@@ -57,11 +60,11 @@ func TestConstraintMessages(t *testing.T) {
 }
 
 // TestSkippedRules checks that what Envoy's API takes out of its own rules is not held to them: the entry of a
-// KeyValueAppend, which its record has replaced, may have an empty key.
+// KeyValueAppend, which its record has replaced, may have a key of any length.
 func TestSkippedRules(t *testing.T) {
 	mutation := func(field string) string {
 		return patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", `{name: m, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation,
-  mutations: {query_parameter_mutations: [{append: {`+field+`: {key: '', value: YWFh}}}]}}}`)
+  mutations: {query_parameter_mutations: [{append: {`+field+`: {key: '`+strings.Repeat("k", 20_000)+`', value: YWFh}}}]}}}`)
 	}
 	for field, want := range map[string]int{"entry": 0, "record": 1} {
 		f, err := Parse(manifestOf(patches(mutation(field))))
@@ -70,6 +73,46 @@ func TestSkippedRules(t *testing.T) {
 		}
 		if list := f.Validate().Errors(); len(list) != want {
 			t.Errorf("%s: %v", field, list)
+		}
+	}
+}
+
+// TestRulesOfRemove checks that the value of a REMOVE, which nothing is made of, is held to no rules.
+func TestRulesOfRemove(t *testing.T) {
+	for operation, want := range map[string]bool{"REMOVE": false, "MERGE": true} {
+		f, err := Parse(manifestOf(patches(patchOf("CLUSTER", "", operation, "{connect_timeout: -1s}"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(f.Validate(), func(f finding.Finding) bool { return f.Code == "WS260" }); got != want {
+			t.Errorf("%s: %v", operation, f.Validate())
+		}
+	}
+}
+
+// TestZeroInMerge checks that a field which a MERGE cannot set is reported for that, and not for the rule that its zero breaks.
+func TestZeroInMerge(t *testing.T) {
+	f, err := Parse(manifestOf(patches(manager(`http2_protocol_options: {allow_connect: true}, stat_prefix: ""`))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := f.Validate().Errors(); len(list) != 1 || list[0].Code != "WS266" {
+		t.Error(list)
+	}
+}
+
+// TestListsThatAreTooShort checks that a MERGE may bring an entry to a list that has the others, and an ADD may not.
+func TestListsThatAreTooShort(t *testing.T) {
+	const tap = `{name: t, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.tap.v3.Tap,
+  common_config: {static_config: {match: {or_match: {rules: [{any_match: true}]}}, output_config: {sinks: [{format: JSON_BODY_AS_BYTES, streaming_admin: {}}]}}}}}`
+	for operation, want := range map[string]bool{"MERGE": false, "INSERT_BEFORE": true} {
+		f, err := Parse(manifestOf(patches(patchOf("HTTP_FILTER", matchRouter, operation, tap))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(f.Validate(), func(f finding.Finding) bool { return strings.HasSuffix(f.Message, "at least 2 item(s)") })
+		if got != want {
+			t.Errorf("%s: %v", operation, f.Validate())
 		}
 	}
 }

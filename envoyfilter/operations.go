@@ -5,7 +5,7 @@ package envoyfilter
 import (
 	"fmt"
 
-	_ "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3" // of the filter in every plan, which so is not read from its descriptor
+	_ "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3" // so that filters have their Go types: one is in every plan
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"

@@ -364,6 +364,22 @@ func hostOf(rule *destinationrule.Rule) string {
 	return "host " + rule.Spec.GetHost() + "." + rule.Namespace + ".svc"
 }
 
+// TestGenerateKeys has Services whose workloads have as many labels as the one before, and other keys.
+func TestGenerateKeys(t *testing.T) {
+	services := sliceOf(40)
+	for i := range services {
+		name := services[i].Name
+		services[i].Workload = []map[string]string{{"a": name, "b": "x"}, {"a": name, "c": "x"}, {"b": "x", "c": name}, {"c": name}, {"a": name}}[i%5]
+	}
+	var got bytes.Buffer
+	if _, err := wsmesh.Generate(context.Background(), &got, wsmesh.Services(services), mesh("1.24.1")); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), byPlans(t, services, mesh("1.24.1"))) {
+		t.Error("the documents are not those of the plans")
+	}
+}
+
 func BenchmarkGenerate(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000, 100_000} {
 		services, m := sliceOf(n), mesh("1.24.1")

@@ -118,7 +118,6 @@ type library struct {
 
 	mu    sync.Mutex // for what follows
 	files protoregistry.Files
-	types map[protoreflect.FullName]protoreflect.MessageType
 }
 
 func (l *library) message(name protoreflect.FullName) (protoreflect.MessageType, error) {
@@ -132,9 +131,6 @@ func (l *library) message(name protoreflect.FullName) (protoreflect.MessageType,
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if mt, ok := l.types[name]; ok {
-		return mt, nil
-	}
 	if _, err := l.FindFileByPath(path); err != nil {
 		return nil, err
 	}
@@ -146,14 +142,12 @@ func (l *library) message(name protoreflect.FullName) (protoreflect.MessageType,
 	if !ok {
 		return nil, protoregistry.NotFound
 	}
-	l.types[name] = dynamicpb.NewMessageType(md)
-	return l.types[name], nil
+	return dynamicpb.NewMessageType(md), nil // those of one descriptor are equal
 }
 
 // index reads what the archive holds. A broken archive, which a test would have found, holds nothing.
 func (l *library) index() {
 	l.entries, l.paths = map[string]*zip.File{}, map[protoreflect.FullName]string{}
-	l.types = map[protoreflect.FullName]protoreflect.MessageType{}
 	archive, err := zip.NewReader(strings.NewReader(descriptors), int64(len(descriptors)))
 	if err != nil {
 		return

@@ -21,6 +21,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/envoyapi/envoyapitest"
@@ -324,6 +327,15 @@ func TestRules(t *testing.T) {
 	}
 	if violations < 10_000 || len(rules) < 500 {
 		t.Errorf("only %d violations of %d rules were tried", violations, len(rules))
+	}
+}
+
+// TestRulesOfDurations has durations that are none, which random messages have not.
+func TestRulesOfDurations(t *testing.T) {
+	for _, d := range []*durationpb.Duration{{Seconds: 1, Nanos: -1}, {Seconds: 1 << 60}, {Nanos: 2_000_000_000}} {
+		if got := checkRules(t, unlinked(), (&clusterv3.Cluster{ConnectTimeout: d}).ProtoReflect()); !slices.Contains(got, "connecttimeout: value is not a valid duration") {
+			t.Errorf("%v: %q", d, got)
+		}
 	}
 }
 
