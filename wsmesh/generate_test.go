@@ -378,6 +378,18 @@ func TestGenerateKeys(t *testing.T) {
 	if !bytes.Equal(got.Bytes(), byPlans(t, services, mesh("1.24.1"))) {
 		t.Error("the documents are not those of the plans")
 	}
+
+	// The second and the fourth select the same pods, whichever keys the Service before each has.
+	services = services[:4]
+	for i := range services {
+		services[i].Namespace = "default"
+		services[i].Workload = []map[string]string{{"a": "1", "b": "1", "c": "1", "d": "1"}, {"a": "2", "b": "2", "c": "2", "e": "2"},
+			{"a": "3", "b": "3", "c": "3", "e": "3"}, {"a": "2", "b": "2", "c": "2", "e": "2"}}[i]
+	}
+	sum, err := wsmesh.Generate(context.Background(), io.Discard, wsmesh.Services(services), mesh("1.24.1"))
+	if err != nil || sum.Codes["WS322"] != 1 {
+		t.Errorf("%v, %+v", err, sum)
+	}
 }
 
 func BenchmarkGenerate(b *testing.B) {
