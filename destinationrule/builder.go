@@ -77,7 +77,7 @@ type SubsetPolicy struct {
 	H2Upgrade UpgradePolicy
 }
 
-// Build returns the rule that the builder describes. The error is a [finding.List] of everything that Istio or
+// Build returns the rule that the builder describes. The error is a [*finding.Error] with everything that Istio or
 // Kubernetes would refuse in it; the rule is then nil. Warnings do not keep a rule from being built:
 // [Rule.Validate] reports them.
 //
@@ -110,7 +110,7 @@ func (b Builder) Build() (*Rule, error) {
 func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	if base := spec.GetHost(); base != "" && b.Host != "" && base != b.Host {
-		problems = append(problems, finding.New("WS141", "spec.host",
+		problems = append(problems, finding.New(finding.WS141, "spec.host",
 			fmt.Sprintf("the host is %q, and Base is for %q", b.Host, base),
 			"leave Host empty to keep Base's, or start from a Base for the same host"))
 	}
@@ -171,7 +171,7 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		path := "spec.trafficPolicy.portLevelSettings[" + strconv.Itoa(at) + "]"
 		before := len(problems)
 		if port.Number == 0 || port.Number > maxPort {
-			problems = append(problems, finding.New("WS142", path+".port.number",
+			problems = append(problems, finding.New(finding.WS142, path+".port.number",
 				fmt.Sprintf("Ports[%d] has the number %d, which no Service port has", i, port.Number),
 				"give the number of the Service's port, 1 to 65535"))
 		}
@@ -184,7 +184,7 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		case !port.H2Upgrade.known():
 			problems = append(problems, unknownEnum(path+".connectionPool.http.h2UpgradePolicy", port.H2Upgrade.String(), upgradePolicies))
 		case port.H2Upgrade == UpgradeDefault:
-			problems = append(problems, finding.New("WS144", path+".connectionPool.http.h2UpgradePolicy",
+			problems = append(problems, finding.New(finding.WS144, path+".connectionPool.http.h2UpgradePolicy",
 				fmt.Sprintf("Ports[%d] gives port %d UpgradeDefault, which writes nothing", i, port.Number),
 				"say DoNotUpgrade or Upgrade, or leave the port out so that it follows the destination"))
 		}
@@ -238,7 +238,7 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 }
 
 func givenTwice(path, field string, first, again int, value string) finding.Finding {
-	return finding.New("WS143", path,
+	return finding.New(finding.WS143, path,
 		fmt.Sprintf("%s[%d] and %s[%d] are both for %s", field, first, field, again, value),
 		"give each of them once")
 }

@@ -3,7 +3,6 @@
 package destinationrule
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -455,7 +454,7 @@ func TestRows(t *testing.T) {
 				switch {
 				case f.Code == r.code:
 					fired = append(fired, f)
-				case f.Severity == finding.Error:
+				case f.Severity == finding.SeverityError:
 					t.Errorf("another error: %v", f)
 				}
 			}
@@ -498,7 +497,7 @@ func TestEveryCodeHasRows(t *testing.T) {
 		if c.Meaning == "" || c.Source == "" {
 			t.Errorf("%s has no meaning or source", c.Code)
 		}
-		if want := finding.Error; (c.Code < "WS161") != (c.Severity == want) {
+		if want := finding.SeverityError; (c.Code < "WS161") != (c.Severity == want) {
 			t.Errorf("%s has severity %v", c.Code, c.Severity)
 		}
 	}
@@ -604,8 +603,8 @@ func clientProtocol(host string) *networking.DestinationRule {
 
 func errorList(t testing.TB, err error) finding.List {
 	t.Helper()
-	var list finding.List
-	if !errors.As(err, &list) {
+	list := finding.In(err)
+	if list == nil {
 		t.Fatalf("got %v, want a finding.List", err)
 	}
 	return list

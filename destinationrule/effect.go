@@ -32,22 +32,22 @@ func (v *validator) hostEffect(p *path, spec *networking.DestinationRule) {
 	switch {
 	case !isWildcardDomain(host):
 	case wildcard && upgrades(spec):
-		v.add(finding.New("WS163", p.at("host"),
+		v.add(finding.New(finding.WS163, p.at("host"),
 			fmt.Sprintf("UPGRADE goes to every destination that %q matches, and breaks those that do not speak HTTP/2 or lack a sidecar", host),
 			"write a rule for each WebSocket server, with its full name"))
 	case wildcard:
 	case dots == 1 && !strings.HasSuffix(host, "."):
 		name, namespace, _ := strings.Cut(host, ".")
-		v.add(finding.New("WS161", p.at("host"),
+		v.add(finding.New(finding.WS161, p.at("host"),
 			fmt.Sprintf("Istio takes %q for a full name, and not for Service %q in namespace %q", host, name, namespace),
 			fmt.Sprintf("write \"%s.%s.svc.cluster.local\" for that Service; a host of just this name can stay", name, namespace)))
 	case dots == 0 && v.namespace == "":
-		v.add(finding.New("WS162", p.at("host"),
+		v.add(finding.New(finding.WS162, p.at("host"),
 			fmt.Sprintf("%q is looked up in the namespace that the rule is applied to, whichever that is", host),
 			fmt.Sprintf("write \"%s.<namespace>.svc.cluster.local\", or set metadata.namespace", host)))
 	}
 	if spec.GetTrafficPolicy() == nil && len(spec.GetSubsets()) == 0 {
-		v.add(finding.New("WS180", p.String(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
+		v.add(finding.New(finding.WS180, p.String(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
 			"set a trafficPolicy, or delete the rule"))
 	}
 }
@@ -67,7 +67,7 @@ func (v *validator) reach(p *path, spec *networking.DestinationRule) {
 	default:
 		return
 	}
-	v.add(finding.New("WS166", p.at(field), "UPGRADE does not reach clients outside the rule's own namespace, among them gateways of other namespaces",
+	v.add(finding.New(finding.WS166, p.at(field), "UPGRADE does not reach clients outside the rule's own namespace, among them gateways of other namespaces",
 		"leave "+field+" out where all clients are to be upgraded"))
 }
 
@@ -83,7 +83,7 @@ func (v *validator) selection(p *path, spec *networking.DestinationRule) {
 	sub := p.field("workloadSelector")
 	v.impossible(&sub, "matchLabels", spec.GetWorkloadSelector().GetMatchLabels())
 	if len(spec.GetWorkloadSelector().GetMatchLabels()) == 0 {
-		v.add(finding.New("WS172", sub.String(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
+		v.add(finding.New(finding.WS172, sub.String(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
 			"write matchLabels, or leave workloadSelector out"))
 	}
 }
@@ -98,7 +98,7 @@ func (v *validator) impossible(p *path, field string, labels map[string]string) 
 			}
 		}
 		if reason != "" {
-			v.add(finding.New("WS173", p.value(field, key), fmt.Sprintf("no pod can carry the label %q: %q, whose %s", key, value, reason),
+			v.add(finding.New(finding.WS173, p.value(field, key), fmt.Sprintf("no pod can carry the label %q: %q, whose %s", key, value, reason),
 				"write a label as the pods have it"))
 		}
 	}
@@ -126,7 +126,7 @@ func (v *validator) lostPolicies(p *path, spec *networking.DestinationRule) {
 		policy := sub.field("trafficPolicy")
 		pool := s.GetTrafficPolicy().GetConnectionPool()
 		if pool != nil && saysNothing(pool) && some != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
-			v.add(finding.New("WS165", policy.at("connectionPool"),
+			v.add(finding.New(finding.WS165, policy.at("connectionPool"),
 				fmt.Sprintf("the connection pool replaces the one with h2UpgradePolicy %s, which the subset %q so loses", some, s.GetName()),
 				"write h2UpgradePolicy here too"))
 		}
@@ -145,7 +145,7 @@ func (v *validator) lostPolicies(p *path, spec *networking.DestinationRule) {
 
 func (v *validator) lostByPort(p *path, i int, s *networking.TrafficPolicy_PortTrafficPolicy, inherited h2UpgradePolicy) {
 	if saysNothing(s.GetConnectionPool()) && inherited != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
-		v.add(finding.New("WS164", p.atEntry("portLevelSettings", i),
+		v.add(finding.New(finding.WS164, p.atEntry("portLevelSettings", i),
 			fmt.Sprintf("the entry replaces the whole policy for port %d, which so loses h2UpgradePolicy %s", s.GetPort().GetNumber(), inherited),
 			"write h2UpgradePolicy in the entry's connectionPool too"))
 	}

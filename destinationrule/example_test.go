@@ -5,7 +5,6 @@ package destinationrule_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -80,8 +79,8 @@ func ExampleBuilder_Build() {
 		H2Upgrade: destinationrule.Upgrade,
 		ExportTo:  []string{"~"},
 	}.Build()
-	var list finding.List
-	if errors.As(err, &list) {
+	list := finding.In(err)
+	if list != nil {
 		for _, f := range list {
 			fmt.Println(f.Code, f.Path)
 		}
@@ -170,8 +169,8 @@ func ExampleParse() {
 		"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "a"},
 		"spec": {"host": "a", "trafficPolcy": {}}
 	}`))
-	var list finding.List
-	if errors.As(err, &list) {
+	list := finding.In(err)
+	if list != nil {
 		fmt.Println(list[0].Path)
 	}
 	// Output:

@@ -58,7 +58,7 @@ func (p UpgradePolicy) known() bool { return p >= UpgradeDefault && p <= Upgrade
 // that is empty but keeps a port or subset from inheriting the destination's settings stays as
 // "connectionPool: {http: {}}", which Istio accepts.
 //
-// The error is a [finding.List] of everything in the outcome that Istio would refuse, above all UPGRADE where
+// The error is a [*finding.Error] with everything in the outcome that Istio would refuse, above all UPGRADE where
 // useClientProtocol is true; the returned rule is then nil.
 func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 	if err := r.written().Err(); err != nil {
@@ -66,7 +66,7 @@ func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 	}
 	if !p.known() {
 		path := "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy"
-		return nil, finding.List{unknownEnum(path, p.String(), upgradePolicies)}.WithObject(r.String())
+		return nil, finding.List{unknownEnum(path, p.String(), upgradePolicies)}.WithObject(r.String()).Err()
 	}
 	out := r.clone()
 	if p == UpgradeDefault {

@@ -50,7 +50,7 @@ func (r *Rule) validate(warn bool) finding.List {
 	switch r.APIVersion {
 	case v1, v1beta1, v1alpha3:
 	default:
-		v.add(finding.New("WS101", "apiVersion",
+		v.add(finding.New(finding.WS101, "apiVersion",
 			fmt.Sprintf("%q is no API version of DestinationRule that Istio serves", r.APIVersion),
 			"write "+v1beta1+" (Istio 1.5 and later), "+v1+" (1.22 and later) or "+v1alpha3))
 	}
@@ -66,7 +66,7 @@ func (r *Rule) validate(warn bool) finding.List {
 }
 
 func noSpec(path, message string) finding.Finding {
-	return finding.New("WS102", path, message, "give it a spec with a host")
+	return finding.New(finding.WS102, path, message, "give it a spec with a host")
 }
 
 // A validator collects findings about one rule.
@@ -131,7 +131,7 @@ func (v *validator) spec(spec *networking.DestinationRule) {
 // host follows ValidateWildcardDomain in pkg/config/validation/agent.
 func (v *validator) host(p *path, host string) {
 	if !isWildcardDomain(host) {
-		v.add(finding.New("WS111", p.at("host"),
+		v.add(finding.New(finding.WS111, p.at("host"),
 			fmt.Sprintf("the host %q is no DNS name, nor one with a wildcard in its first label", host),
 			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`))
 	}
@@ -149,14 +149,14 @@ func (v *validator) subsets(p *path, subsets []*networking.Subset) {
 			continue
 		}
 		if first, again := seen[s.GetName()]; again {
-			v.add(finding.New("WS118", sub.at("name"),
+			v.add(finding.New(finding.WS118, sub.at("name"),
 				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.GetName(), first),
 				"give each subset a name of its own"))
 		} else if seen != nil {
 			seen[s.GetName()] = i
 		}
 		if !isDNSLabel(s.GetName()) {
-			v.add(finding.New("WS117", sub.at("name"),
+			v.add(finding.New(finding.WS117, sub.at("name"),
 				fmt.Sprintf("the subset name %q is no DNS label", s.GetName()),
 				"write at most 63 letters, digits and '-', with a letter or digit at both ends"))
 		}
@@ -182,7 +182,7 @@ func (v *validator) subsetLabels(p *path, labels map[string]string) {
 }
 
 func (v *validator) subsetLabel(path, message string) {
-	v.add(finding.New("WS119", path, message,
+	v.add(finding.New(finding.WS119, path, message,
 		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it"))
 }
 
@@ -214,7 +214,7 @@ func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
 			seen[namespace] = i
 		}
 		if e != "." && e != "*" && !isDNSLabel(e) {
-			v.add(finding.New("WS112", p.atEntry("exportTo", i),
+			v.add(finding.New(finding.WS112, p.atEntry("exportTo", i),
 				fmt.Sprintf("%q is neither a namespace nor \".\" or \"*\"", e),
 				`write the name of a namespace, "." for the rule's own, or "*" alone for all`))
 		}
@@ -222,11 +222,11 @@ func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
 			v.exportedTwice(p, i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
 		}
 		if e == "*" && len(exportTo) > 1 {
-			v.add(finding.New("WS114", p.atEntry("exportTo", i), `"*" stands beside other entries`,
+			v.add(finding.New(finding.WS114, p.atEntry("exportTo", i), `"*" stands beside other entries`,
 				`write "*" alone, or only the namespaces`))
 		}
 		if selector && namespace != "." && (namespace != v.namespace || namespace == "") {
-			v.add(finding.New("WS115", p.atEntry("exportTo", i),
+			v.add(finding.New(finding.WS115, p.atEntry("exportTo", i),
 				fmt.Sprintf("%q is beyond the rule's own namespace, and a rule with a workloadSelector holds in no other", e),
 				`leave exportTo out or write "." alone`))
 		}
@@ -234,7 +234,7 @@ func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
 }
 
 func (v *validator) exportedTwice(p *path, i int, message, hint string) {
-	v.add(finding.New("WS113", p.atEntry("exportTo", i), message, hint))
+	v.add(finding.New(finding.WS113, p.atEntry("exportTo", i), message, hint))
 }
 
 func (v *validator) workloadSelector(p *path, selector *typev1beta1.WorkloadSelector) {
@@ -248,7 +248,7 @@ func (v *validator) workloadSelector(p *path, selector *typev1beta1.WorkloadSele
 	start := len(v.findings)
 	for key, value := range selector.GetMatchLabels() {
 		if reason := selectorProblem(key, value); reason != "" {
-			v.add(finding.New("WS116", sub.value("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
+			v.add(finding.New(finding.WS116, sub.value("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
 				"write the labels of the client's pods in full"))
 		}
 	}
@@ -288,17 +288,17 @@ func (v *validator) texts(p *path, field string, list []string) {
 }
 
 func (v *validator) notUTF8(path, s string) {
-	v.add(finding.New("WS103", path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
+	v.add(finding.New(finding.WS103, path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
 		"write the text in UTF-8"))
 }
 
 // null is for entries of lists, and for a oneof that is set to nothing.
 func (v *validator) null(path string) {
-	v.add(finding.New("WS104", path, "the entry is null", "fill it in or leave it out"))
+	v.add(finding.New(finding.WS104, path, "the entry is null", "fill it in or leave it out"))
 }
 
 func unknownEnum(path, got, allowed string) finding.Finding {
-	return finding.New("WS105", path, got+" is no value of this field", "write "+allowed)
+	return finding.New(finding.WS105, path, got+" is no value of this field", "write "+allowed)
 }
 
 // enum checks a number against the names that the generated code has for the enum. The schema knows names only, and
@@ -329,7 +329,7 @@ func (v *validator) boundedDuration(p *path, field string, d *durationpb.Duratio
 		return
 	}
 	if got := d.AsDuration(); got < time.Millisecond || got%step != 0 {
-		v.add(finding.New("WS107", p.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
+		v.add(finding.New(finding.WS107, p.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
 	}
 }
 
@@ -344,14 +344,14 @@ func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool
 	if d.IsValid() && d.GetSeconds() == int64(got/time.Second) && d.GetNanos() == int32(got%time.Second) {
 		return true
 	}
-	v.add(finding.New("WS106", p.at(field),
+	v.add(finding.New(finding.WS106, p.at(field),
 		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.GetSeconds(), d.GetNanos()),
 		"stay within 292 years, with less than a second of nanoseconds and the same sign for both"))
 	return false
 }
 
 func (v *validator) outOfRange(path, got, allowed string) {
-	v.add(finding.New("WS108", path, got+" is out of range", "write "+allowed))
+	v.add(finding.New(finding.WS108, path, got+" is out of range", "write "+allowed))
 }
 
 func (v *validator) notNegative(p *path, field string, n int32) {
@@ -374,19 +374,19 @@ func (v *validator) doublePercent(p *path, field string, n *wrapperspb.DoubleVal
 }
 
 func (v *validator) missing(path, hint string) {
-	v.add(finding.New("WS109", path, "the field is required and not set", hint))
+	v.add(finding.New(finding.WS109, path, "the field is required and not set", hint))
 }
 
 // envoyRefuses warns of what istiod takes and passes on, against the rules of Envoy's own API (protoc-gen-validate).
 // Envoy then goes on with its old configuration, of which only istiod's log tells.
 func (v *validator) envoyRefuses(path, what, hint string) {
 	if v.warn {
-		v.add(finding.New("WS179", path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint))
+		v.add(finding.New(finding.WS179, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint))
 	}
 }
 
 func (v *validator) tooMany(path string, n int) {
-	v.add(finding.New("WS110", path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096"))
+	v.add(finding.New(finding.WS110, path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096"))
 }
 
 // isDNSLabel reports whether s is a DNS label as Istio has it: upper case is allowed (labels.IsDNS1123Label in

@@ -50,7 +50,7 @@ func (v *validator) loadBalancer(parent *path, lb *networking.LoadBalancerSettin
 		}
 	}
 	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
-		v.add(finding.New("WS129", p.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two"))
+		v.add(finding.New(finding.WS129, p.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two"))
 	}
 	v.locality(&p, lb.GetLocalityLbSetting(), ejects)
 	v.zoneAware(&p, lb.GetZoneAwareLbSetting(), ejects)
@@ -92,11 +92,11 @@ func (v *validator) consistentHash(parent *path, hash *networking.LoadBalancerSe
 	v.ringSize(&p, size)
 	if size != 0 {
 		if hash.HashAlgorithm != nil {
-			v.add(finding.New("WS126", p.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
+			v.add(finding.New(finding.WS126, p.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
 				"write ringHash: {minimumRingSize: …} alone"))
 		}
 		if v.warn {
-			v.add(finding.New("WS177", p.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
+			v.add(finding.New(finding.WS177, p.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
 				"write ringHash: {minimumRingSize: …}"))
 		}
 	}
@@ -146,7 +146,7 @@ func (v *validator) cookie(parent *path, cookie *networking.LoadBalancerSettings
 			continue
 		}
 		if first, again := seen[a.GetName()]; again {
-			v.add(finding.New("WS128", sub.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
+			v.add(finding.New(finding.WS128, sub.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
 				"give each attribute once"))
 			continue
 		}
@@ -180,7 +180,7 @@ func (v *validator) maglev(parent *path, table *networking.LoadBalancerSettings_
 		return
 	}
 	if n := table.GetTableSize(); n > maxTableSize || !isPrime(n) {
-		v.add(finding.New("WS127", p.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
+		v.add(finding.New(finding.WS127, p.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
 			"write a prime number below 5000011, such as Envoy's default 65537"))
 	}
 }
@@ -208,7 +208,7 @@ func (v *validator) locality(parent *path, lb *networking.LocalityLoadBalancerSe
 	}
 	p := parent.field("localityLbSetting")
 	if len(lb.GetDistribute()) > 0 && len(lb.GetFailover()) > 0 {
-		v.add(finding.New("WS130", p.at("failover"), "failover stands beside distribute", "keep one of the two"))
+		v.add(finding.New(finding.WS130, p.at("failover"), "failover stands beside distribute", "keep one of the two"))
 	}
 	v.texts(&p, "failoverPriority", lb.GetFailoverPriority())
 	if len(lb.GetFailover()) > 0 {
@@ -263,7 +263,7 @@ func (v *validator) priorities(p *path, labels []string) {
 	for i, label := range labels {
 		switch label {
 		case topologyRegion, topologyZone, topologySubzone:
-			v.add(finding.New("WS131", p.atEntry("failoverPriority", i),
+			v.add(finding.New(finding.WS131, p.atEntry("failoverPriority", i),
 				fmt.Sprintf("%q ranks localities, which are ranked without it here", label),
 				"leave the label out of failoverPriority"))
 		}
@@ -274,14 +274,14 @@ func (v *validator) failover(p *path, from, to string) {
 	v.text(p, "from", from)
 	v.text(p, "to", to)
 	if from == to || strings.ContainsAny(from, "/*") || strings.ContainsAny(to, "/*") {
-		v.add(finding.New("WS135", p.String(), fmt.Sprintf("a failover from %q to %q is not from one region to another", from, to),
+		v.add(finding.New(finding.WS135, p.String(), fmt.Sprintf("a failover from %q to %q is not from one region to another", from, to),
 			"name two regions, without zones and wildcards"))
 	}
 }
 
 func (v *validator) failoverNeedsEjection(p *path, failover, ejects bool) {
 	if v.warn && failover && !ejects {
-		v.add(finding.New("WS178", p.String(), "failover does nothing without outlierDetection, which tells what is unhealthy",
+		v.add(finding.New(finding.WS178, p.String(), "failover does nothing without outlierDetection, which tells what is unhealthy",
 			"set outlierDetection in the same policy"))
 	}
 }
@@ -312,7 +312,7 @@ func (v *validator) weights(p *path, to map[string]uint32) {
 }
 
 func (v *validator) weight(path, message string) {
-	v.add(finding.New("WS132", path, message, "give each locality a weight from 1 to 100, 100 in all"))
+	v.add(finding.New(finding.WS132, path, message, "give each locality a weight from 1 to 100, 100 in all"))
 }
 
 // width is 1 for a locality that ends in a wildcard of its own.
@@ -336,10 +336,10 @@ func (v *validator) localityText(path func() string, locality string, before *lo
 	case !utf8.ValidString(locality):
 		v.notUTF8(path(), locality)
 	case !isLocality(locality):
-		v.add(finding.New("WS133", path(), fmt.Sprintf("%q is no locality", locality),
+		v.add(finding.New(finding.WS133, path(), fmt.Sprintf("%q is no locality", locality),
 			`write region/zone/subzone, region/zone or region, with "*" at the end at most`))
 	case before.overlaps(locality):
-		v.add(finding.New("WS134", path(), fmt.Sprintf("%q overlaps with another locality of the same list", locality),
+		v.add(finding.New(finding.WS134, path(), fmt.Sprintf("%q overlaps with another locality of the same list", locality),
 			"name each place once; a wildcard goes after the localities that it holds"))
 	default:
 		before.add(locality)

@@ -21,11 +21,11 @@ func (v *validator) trafficPolicy(p *path, policy *networking.TrafficPolicy) {
 		return
 	}
 	if !settles(policy) && len(policy.GetPortLevelSettings()) == 0 {
-		v.add(finding.New("WS120", p.String(), "the traffic policy sets nothing, which Istio refuses",
+		v.add(finding.New(finding.WS120, p.String(), "the traffic policy sets nothing, which Istio refuses",
 			"set one of its fields or leave trafficPolicy out"))
 	}
 	if policy.GetTunnel() != nil && policy.GetProxyProtocol() != nil {
-		v.add(finding.New("WS121", p.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two"))
+		v.add(finding.New(finding.WS121, p.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two"))
 	}
 	v.connectionPool(p, policy.GetConnectionPool())
 	v.loadBalancer(p, policy.GetLoadBalancer(), policy.GetOutlierDetection() != nil)
@@ -57,11 +57,11 @@ func (v *validator) portLevelSettings(p *path, settings []*networking.TrafficPol
 		case s.GetPort() == nil:
 			v.missing(sub.at("port"), "write port: {number: …} with the number of the Service's port")
 		case v.warn && (s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort):
-			v.add(finding.New("WS174", sub.at("port.number"), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
+			v.add(finding.New(finding.WS174, sub.at("port.number"), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
 				"give the number of the Service's port, 1 to 65535"))
 		}
 		if s.GetConnectionPool() == nil && s.GetLoadBalancer() == nil && s.GetOutlierDetection() == nil && s.GetTls() == nil {
-			v.add(finding.New("WS122", sub.String(), "the entry sets nothing for its port, which Istio refuses",
+			v.add(finding.New(finding.WS122, sub.String(), "the entry sets nothing for its port, which Istio refuses",
 				"set connectionPool, loadBalancer, outlierDetection or tls, or leave the entry out"))
 			continue
 		}
@@ -83,7 +83,7 @@ func (v *validator) repeatedPorts(p *path, settings []*networking.TrafficPolicy_
 			continue
 		}
 		if first, again := seen[s.GetPort().GetNumber()]; again {
-			v.add(finding.New("WS175", p.atEntry("portLevelSettings", i),
+			v.add(finding.New(finding.WS175, p.atEntry("portLevelSettings", i),
 				fmt.Sprintf("portLevelSettings[%d] is for port %d too, and Istio takes the first", first, s.GetPort().GetNumber()),
 				"merge the two entries"))
 			continue
@@ -99,7 +99,7 @@ func (v *validator) connectionPool(parent *path, pool *networking.ConnectionPool
 	}
 	p := parent.field("connectionPool")
 	if pool.GetHttp() == nil && pool.GetTcp() == nil {
-		v.add(finding.New("WS123", p.String(), "the connection pool has neither http nor tcp, which Istio refuses",
+		v.add(finding.New(finding.WS123, p.String(), "the connection pool has neither http nor tcp, which Istio refuses",
 			"set one of the two or leave connectionPool out"))
 		return
 	}
@@ -110,7 +110,7 @@ func (v *validator) connectionPool(parent *path, pool *networking.ConnectionPool
 		v.tcp(&p, tcp)
 	}
 	if v.warn && isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
-		v.add(finding.New("WS167", p.String(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
+		v.add(finding.New(finding.WS167, p.String(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
 			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it"))
 	}
 }
@@ -133,15 +133,15 @@ func (v *validator) http(parent *path, http *networking.ConnectionPoolSettings_H
 	upgrade := http.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
 	switch {
 	case upgrade && http.GetUseClientProtocol():
-		v.add(finding.New("WS124", p.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
+		v.add(finding.New(finding.WS124, p.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
 			"leave useClientProtocol out, or the policy"))
 	case v.warn && http.GetUseClientProtocol():
-		v.add(finding.New("WS171", p.at("useClientProtocol"),
+		v.add(finding.New(finding.WS171, p.at("useClientProtocol"),
 			"useClientProtocol is true, so the application itself is sent HTTP/2 where the client speaks it, WebSockets as extended CONNECT",
 			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)"))
 	}
 	if v.warn && upgrade && http.GetMaxRequestsPerConnection() > 0 {
-		v.add(finding.New("WS170", p.at("maxRequestsPerConnection"),
+		v.add(finding.New(finding.WS170, p.at("maxRequestsPerConnection"),
 			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.GetMaxRequestsPerConnection()),
 			"leave maxRequestsPerConnection out"))
 	}
@@ -165,12 +165,12 @@ func (v *validator) tcp(parent *path, tcp *networking.ConnectionPoolSettings_TCP
 		return
 	}
 	if idle := tcp.GetIdleTimeout().AsDuration(); idle >= time.Millisecond && idle < time.Hour {
-		v.add(finding.New("WS168", p.at("idleTimeout"),
+		v.add(finding.New(finding.WS168, p.at("idleTimeout"),
 			fmt.Sprintf("where Istio proxies the port as TCP, a WebSocket that is silent for %s is cut", idle),
 			"leave idleTimeout out for Istio's hour, or write 0s for none, and let tcpKeepalive find dead peers"))
 	}
 	if tcp.GetMaxConnectionDuration() != nil {
-		v.add(finding.New("WS169", p.at("maxConnectionDuration"),
+		v.add(finding.New(finding.WS169, p.at("maxConnectionDuration"),
 			fmt.Sprintf("Istio closes a connection that is %s old, and WebSockets are meant to stay open", tcp.GetMaxConnectionDuration().AsDuration()),
 			"leave maxConnectionDuration out"))
 	}
@@ -186,7 +186,7 @@ func (v *validator) outlierDetection(parent *path, outlier *networking.OutlierDe
 	v.percent(&p, "maxEjectionPercent", outlier.GetMaxEjectionPercent())
 	v.percent(&p, "minHealthPercent", outlier.GetMinHealthPercent())
 	if !outlier.GetSplitExternalLocalOriginErrors() && outlier.GetConsecutiveLocalOriginFailures().GetValue() > 0 {
-		v.add(finding.New("WS125", p.at("consecutiveLocalOriginFailures"),
+		v.add(finding.New(finding.WS125, p.at("consecutiveLocalOriginFailures"),
 			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.GetConsecutiveLocalOriginFailures().GetValue()),
 			"set splitExternalLocalOriginErrors: true, or leave consecutiveLocalOriginFailures out"))
 	}
@@ -197,7 +197,7 @@ func (v *validator) outlierDetection(parent *path, outlier *networking.OutlierDe
 	}
 	//lint:ignore SA1019 that it is deprecated is what the warning says
 	if v.warn && outlier.GetConsecutiveErrors() != 0 {
-		v.add(finding.New("WS176", p.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
+		v.add(finding.New(finding.WS176, p.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
 			"write consecutiveGatewayErrors or consecutive5xxErrors"))
 	}
 }
@@ -224,7 +224,7 @@ func (v *validator) tls(parent *path, tls *networking.ClientTLSSettings) {
 	if after, ok := strings.CutPrefix(tls.GetCredentialName(), "configmap://"); ok {
 		namespace, name, _ := strings.Cut(after, "/")
 		if name, _, _ = strings.Cut(name, "/"); name == "" || namespace == "" || namespace != v.namespace {
-			v.add(finding.New("WS138", p.at("credentialName"),
+			v.add(finding.New(finding.WS138, p.at("credentialName"),
 				fmt.Sprintf("%q does not name a ConfigMap in the rule's own namespace %q", tls.GetCredentialName(), v.namespace),
 				"write configmap://namespace/name with the namespace of the rule, and set metadata.namespace"))
 		}
@@ -234,14 +234,14 @@ func (v *validator) tls(parent *path, tls *networking.ClientTLSSettings) {
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
 	if tls.GetInsecureSkipVerify().GetValue() && (simple || mutual) &&
 		(tls.GetCaCertificates() != "" || tls.SubjectAltNames != nil || simple && tls.GetCredentialName() != "") {
-		v.add(finding.New("WS136", p.at("insecureSkipVerify"),
+		v.add(finding.New(finding.WS136, p.at("insecureSkipVerify"),
 			"insecureSkipVerify is true beside what the server would be verified with",
 			"leave out caCertificates and subjectAltNames, with mode SIMPLE also credentialName, or insecureSkipVerify"))
 	}
 	switch {
 	case tls.GetCredentialName() != "" && (simple || mutual):
 		if tls.GetClientCertificate() != "" || tls.GetPrivateKey() != "" || tls.GetCaCertificates() != "" || tls.GetCaCrl() != "" {
-			v.add(finding.New("WS137", p.at("credentialName"),
+			v.add(finding.New(finding.WS137, p.at("credentialName"),
 				fmt.Sprintf("credentialName %q stands beside clientCertificate, privateKey, caCertificates or caCrl", tls.GetCredentialName()),
 				"name the files or the credential, not both"))
 		}
@@ -261,12 +261,12 @@ func (v *validator) tunnel(parent *path, tunnel *networking.TrafficPolicy_Tunnel
 	}
 	p := parent.field("tunnel")
 	if tunnel.GetProtocol() != "" && tunnel.GetProtocol() != "CONNECT" && tunnel.GetProtocol() != "POST" {
-		v.add(finding.New("WS139", p.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
+		v.add(finding.New(finding.WS139, p.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
 			"write CONNECT or POST, or leave it out for CONNECT"))
 	}
 	if !isDomain(tunnel.GetTargetHost()) {
 		if _, err := netip.ParseAddr(tunnel.GetTargetHost()); err != nil {
-			v.add(finding.New("WS140", p.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
+			v.add(finding.New(finding.WS140, p.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
 				"write the host that the tunnel ends at"))
 		}
 	}

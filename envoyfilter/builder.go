@@ -85,7 +85,7 @@ type Builder struct {
 	Patches []Patch
 }
 
-// Build returns the filter, or all findings that keep it from being one as a [finding.List]. What is worth
+// Build returns the filter, or all findings that keep it from being one as a [*finding.Error]. What is worth
 // knowing but no error is not returned here: ask [Filter.Validate] for it.
 //
 // The filter shares nothing with the builder: maps, slices and messages are copied.
@@ -102,7 +102,7 @@ func (b Builder) Build() (*Filter, error) {
 	r := report{list: f.object().Validate()}
 	b.fill(f.Spec, &r)
 	if r.list.Err() != nil {
-		return nil, r.list.Errors().WithObject(f.String())
+		return nil, r.list.Errors().WithObject(f.String()).Err()
 	}
 	return f, nil
 }
@@ -137,10 +137,10 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 func (b Builder) checkTarget(r *report) {
 	switch {
 	case b.AllWorkloads && (len(b.Workload) > 0 || len(b.TargetRefs) > 0):
-		r.add(finding.New("WS202", "spec", "AllWorkloads is set together with Workload or TargetRefs",
+		r.add(finding.New(finding.WS202, "spec", "AllWorkloads is set together with Workload or TargetRefs",
 			"set AllWorkloads only for a filter that is meant for every workload of the namespace"))
 	case !b.AllWorkloads && len(b.Workload) == 0 && len(b.TargetRefs) == 0:
-		r.add(finding.New("WS201", "spec.workloadSelector", "Workload is empty, and a filter without a selector applies to every workload of its namespace",
+		r.add(finding.New(finding.WS201, "spec.workloadSelector", "Workload is empty, and a filter without a selector applies to every workload of its namespace",
 			"set Workload to the labels of the pods, or say AllWorkloads"))
 	}
 	mark := r.mark()
@@ -148,7 +148,7 @@ func (b Builder) checkTarget(r *report) {
 		// Kubernetes allows a label with an empty value, so Validate takes a selector with one. In a program it is
 		// nearly always a setting that came out empty.
 		if value == "" {
-			r.add(finding.New("WS203", labelPath(key), "Workload has an empty value for the label "+quote(key),
+			r.add(finding.New(finding.WS203, labelPath(key), "Workload has an empty value for the label "+quote(key),
 				"give the value that the pods carry"))
 		}
 	}

@@ -106,7 +106,7 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *str
 	}
 	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
 	if name := m.Get(fields.ByName("name")).String(); isManager && name != "" && name != managerFilter {
-		c.add(finding.New("WS263", ".name", fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
+		c.add(finding.New(finding.WS263, ".name", fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
 			"leave the name out"))
 	}
 	for name := range tree.GetFields() {
@@ -131,7 +131,7 @@ func (c checker) mergedObject(m protoreflect.Message, tree *structpb.Struct) {
 }
 
 func (c checker) unmerged(path, message string) {
-	c.add(finding.New("WS264", path, message, "leave it out, or write it into a patch of its own"))
+	c.add(finding.New(finding.WS264, path, message, "leave it out, or write it into a patch of its own"))
 }
 
 // mergedType checks that the configuration has the type of the filter that it is merged into.
@@ -143,7 +143,7 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 	// No other of Envoy's filters has an HttpConnectionManager. A filter under a name of the user's own may.
 	other := !ok && payload == httpConnectionManager && strings.HasPrefix(selected, "envoy.filters.")
 	if ok && payload != want || other {
-		c.add(finding.New("WS262", "", fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
+		c.add(finding.New(finding.WS262, "", fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
 			`give the filter's own type, and no TypedStruct, as "@type"`))
 	}
 }
@@ -168,7 +168,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role)
 	}
 	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) && as != unused {
 		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
-			c.add(finding.New("WS265", "", "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`))
+			c.add(finding.New(finding.WS265, "", "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`))
 		}
 	}
 	for name, text := range tree.GetFields() {
@@ -282,7 +282,7 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 		c.scalar(m.Descriptor().Fields().ByNumber(1), text)
 		// Protobuf merges a wrapper like any message: the zero in it replaces nothing that is there.
 		if as == part && proto.Size(m.Interface()) == 0 {
-			c.add(finding.New("WS267", "", "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
+			c.add(finding.New(finding.WS267, "", "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
 				"look at the proxy's configuration with istioctl proxy-config before you rely on it"))
 		}
 	default:
@@ -297,7 +297,7 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 		return // reported where the value was written or read
 	}
 	if withdrawn[m.Descriptor().FullName()] {
-		c.add(finding.New("WS268", entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
+		c.add(finding.New(finding.WS268, entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
 			"remove it"))
 	}
 	switch {
@@ -344,7 +344,7 @@ func isInteger(s string) bool {
 // narrow reports what protobuf's JSON mapping takes, and with it internal/manifest, and what istiod's reader (jsonpb of
 // golang/protobuf 1.5) refuses.
 func (c checker) narrow(message, hint string) {
-	c.add(finding.New("WS269", "", message+", and istiod refuses the EnvoyFilter", hint))
+	c.add(finding.New(finding.WS269, "", message+", and istiod refuses the EnvoyFilter", hint))
 }
 
 // withdrawn are messages of the Envoy API that this module links and later ones have moved or changed.
@@ -356,7 +356,7 @@ var withdrawn = map[protoreflect.FullName]bool{
 }
 
 func (c checker) zero(message string) {
-	c.add(finding.New("WS266", "", message+": to protobuf a field that is false, zero or empty is not there",
+	c.add(finding.New(finding.WS266, "", message+": to protobuf a field that is false, zero or empty is not there",
 		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one"))
 }
 
@@ -389,7 +389,7 @@ func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
 		entries, fields := len(text.GetListValue().GetValues()), len(text.GetStructValue().GetFields())
 		switch {
 		case fd.Name() == "upgrade_configs" && entries > 0:
-			c.add(finding.New("WS261", "", "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
+			c.add(finding.New(finding.WS261, "", "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
 				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager"))
 		case fd.Name() == "http_filters" && entries > 0:
 			c.afterLast("", "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")

@@ -73,7 +73,7 @@ func (c checker) violation(m protoreflect.Message, tree *structpb.Struct, v envo
 }
 
 func (c checker) broken(path, what, reason string) {
-	c.add(finding.New("WS260", path, fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it"))
+	c.add(finding.New(finding.WS260, path, fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it"))
 }
 
 // describe returns a value ready to stand after its field's name, or "" for what is too large for that.

@@ -44,7 +44,7 @@ func TestConstraintMessages(t *testing.T) {
 			}
 			var got []string
 			for _, f := range f.Validate() {
-				if f.Severity == finding.Error {
+				if f.Severity == finding.SeverityError {
 					got = append(got, f.Path, f.Message)
 				}
 			}

@@ -3,7 +3,6 @@
 package envoyfilter_test
 
 import (
-	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -74,8 +73,8 @@ func ExampleBuilder_Build() {
 			}),
 		},
 	}.Build()
-	var findings finding.List
-	if errors.As(err, &findings) {
+	findings := finding.In(err)
+	if findings != nil {
 		for _, f := range findings {
 			fmt.Println(f.Code, f.Path)
 			fmt.Println("  " + f.Message)

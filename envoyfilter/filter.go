@@ -24,7 +24,7 @@ type Filter struct {
 	Spec                *networking.EnvoyFilter
 }
 
-// Parse reads one EnvoyFilter from YAML or JSON. The error is a finding.List of all problems with their paths.
+// Parse reads one EnvoyFilter from YAML or JSON. The error is a [*finding.Error] with all problems with their paths.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
 // go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API or of Istio's
@@ -50,8 +50,8 @@ func Parse(data []byte) (*Filter, error) {
 		}
 		r.patchPath(mark, i)
 	}
-	if err := r.list.Err(); err != nil {
-		return nil, r.list.WithObject(f.String())
+	if err := r.list.WithObject(f.String()).Err(); err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -75,7 +75,7 @@ func hasTargetRefs(data []byte) bool {
 // configuration is in the typed_config of that message. It has the Go type that go-control-plane generates for it where
 // the program links that, as one does that names the type, and else one of package dynamicpb; protojson writes an Any in it
 // where the Go type of what that holds is linked. It is nil where the patch has no value, as in a REMOVE. The
-// error is a finding.List where the value is to blame.
+// error is a [*finding.Error] where the value is to blame.
 func (f *Filter) Value(i int) (proto.Message, error) {
 	configs := f.spec().GetConfigPatches()
 	if i < 0 || i >= len(configs) {
@@ -97,8 +97,8 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 		m = r.decode(k, value)
 	}
 	r.patchPath(0, i)
-	if err := r.list.Err(); err != nil {
-		return nil, r.list.WithObject(f.String())
+	if err := r.list.WithObject(f.String()).Err(); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

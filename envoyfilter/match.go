@@ -29,7 +29,7 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 		if k.match == "" {
 			hint = "leave it out"
 		}
-		r.add(finding.New("WS230", ".match."+given, fmt.Sprintf("a match by %s does not go with the applyTo %s", given, config.GetApplyTo()), hint))
+		r.add(finding.New(finding.WS230, ".match."+given, fmt.Sprintf("a match by %s does not go with the applyTo %s", given, config.GetApplyTo()), hint))
 		return
 	}
 	mark := r.mark()
@@ -82,7 +82,7 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 	r.deprecatedName(".name", m.GetName())
 	if m.GetSubFilter() != nil {
 		if applyTo != networking.EnvoyFilter_HTTP_FILTER {
-			r.add(finding.New("WS232", ".subFilter", fmt.Sprintf("a subFilter does not go with the applyTo %s", applyTo), "use it with HTTP_FILTER only"))
+			r.add(finding.New(finding.WS232, ".subFilter", fmt.Sprintf("a subFilter does not go with the applyTo %s", applyTo), "use it with HTTP_FILTER only"))
 		}
 		if m.GetSubFilter().GetName() == "" {
 			r.noName(".subFilter", "the subFilter to match has no name")
@@ -91,17 +91,17 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 	}
 	// The webhook asks for this name only where there is a subFilter. Without one istiod finds no HTTP filter all the same.
 	if m.GetName() != "" && !isManager && (m.GetSubFilter() != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
-		r.add(finding.New("WS233", ".name", fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter))
+		r.add(finding.New(finding.WS233, ".name", fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter))
 	}
 }
 
 func (r *report) noName(path, message string) {
-	r.add(finding.New("WS231", path, message, "give the name of a filter, for example "+managerFilter))
+	r.add(finding.New(finding.WS231, path, message, "give the name of a filter, for example "+managerFilter))
 }
 
 func (r *report) deprecatedName(path, name string) {
 	if today := deprecatedNames[name]; today != "" {
-		r.add(finding.New("WS234", path, fmt.Sprintf("the filter name %s is deprecated and matches nothing since release 1.19", quote(name)), "give "+today))
+		r.add(finding.New(finding.WS234, path, fmt.Sprintf("the filter name %s is deprecated and matches nothing since release 1.19", quote(name)), "give "+today))
 	}
 }
 
@@ -129,9 +129,11 @@ func (r *report) cluster(m *networking.EnvoyFilter_ClusterMatch) {
 // port reports a port that no listener or cluster can have. The CRD takes all of 32 bits.
 func (r *report) port(path string, port uint32) {
 	if port > maxPort {
-		r.add(finding.New("WS235", path, fmt.Sprintf("%d is no port", port), fmt.Sprintf("give a number from 1 to %d", maxPort)))
+		r.add(finding.New(finding.WS235, path, fmt.Sprintf("%d is no port", port), fmt.Sprintf("give a number from 1 to %d", maxPort)))
 	}
 }
 
 // unread reports a field that istiod does not look at, so that the patch applies to more than it says.
-func (r *report) unread(path, message, hint string) { r.add(finding.New("WS236", path, message, hint)) }
+func (r *report) unread(path, message, hint string) {
+	r.add(finding.New(finding.WS236, path, message, hint))
+}

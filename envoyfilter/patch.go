@@ -109,17 +109,17 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 	if p.Context.isValid() {
 		context = contexts[p.Context]
 	} else {
-		r.add(finding.New("WS220", ".match.context", fmt.Sprintf("%s is none of the contexts", p.Context),
+		r.add(finding.New(finding.WS220, ".match.context", fmt.Sprintf("%s is none of the contexts", p.Context),
 			"give SidecarInbound, SidecarOutbound or Gateway"))
 	}
 	if p.Match != nil {
 		if p.ProxyVersion != "" || p.Port != 0 || p.Filter != "" || p.SubFilter != "" {
-			r.add(finding.New("WS221", ".match", "Match is set together with ProxyVersion, Port, Filter or SubFilter",
+			r.add(finding.New(finding.WS221, ".match", "Match is set together with ProxyVersion, Port, Filter or SubFilter",
 				"write what they say into Match"))
 		}
 		if p.Match.GetContext() != networking.EnvoyFilter_ANY {
 			if p.Context != 0 && p.Match.GetContext() != context {
-				r.add(finding.New("WS222", ".match.context", fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
+				r.add(finding.New(finding.WS222, ".match.context", fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
 					"give one of them"))
 			}
 			context = p.Match.GetContext()
@@ -221,5 +221,5 @@ func (r *report) wrongType(p Patch, k *kind, message string) {
 	case k.typedConfig:
 		hint += " with a name, and with the filter's own configuration in its typed_config"
 	}
-	r.add(finding.New("WS219", "", message, hint))
+	r.add(finding.New(finding.WS219, "", message, hint))
 }

@@ -119,5 +119,5 @@ func (r *report) sort(mark int) {
 
 // unknownEnum reports a number that has no name in the API.
 func (r *report) unknownEnum(path string, number int32, ed protoreflect.EnumDescriptor) {
-	r.add(finding.New("WS225", path, strconv.Itoa(int(number))+" is no value of "+string(ed.FullName()), "give a value by its name"))
+	r.add(finding.New(finding.WS225, path, strconv.Itoa(int(number))+" is no value of "+string(ed.FullName()), "give a value by its name"))
 }

@@ -81,8 +81,8 @@ func manifestOf(spec string) []byte {
 
 func listOf(t *testing.T, err error) finding.List {
 	t.Helper()
-	var list finding.List
-	if !errors.As(err, &list) {
+	list := finding.In(err)
+	if list == nil {
 		t.Fatalf("the error is no finding.List: %v", err)
 	}
 	return list
@@ -673,7 +673,7 @@ func withUnknown(m *hcmv3.HttpConnectionManager) *hcmv3.HttpConnectionManager {
 
 // TestCodes checks that every code of this package's range is reported where it should be, and not where all is well.
 func TestCodes(t *testing.T) {
-	known := map[string]finding.CodeInfo{}
+	known := map[string]finding.Rule{}
 	for _, c := range finding.Codes() {
 		if strings.HasPrefix(c.Code, "WS2") {
 			known[c.Code] = c
@@ -702,7 +702,7 @@ func TestCodes(t *testing.T) {
 			}
 			silent := rule.silent(t)
 			for _, f := range silent {
-				if f.Code == rule.code || f.Severity == finding.Error {
+				if f.Code == rule.code || f.Severity == finding.SeverityError {
 					t.Errorf("where all is well: %v", f)
 				}
 			}

@@ -45,7 +45,7 @@ func (f *Filter) Validate() finding.List {
 
 	r.target(spec)
 	if spec.GetWorkloadSelector() == nil && len(spec.GetTargetRefs()) == 0 {
-		r.add(finding.New("WS210", "spec.workloadSelector",
+		r.add(finding.New(finding.WS210, "spec.workloadSelector",
 			"there is no workloadSelector, and so the filter applies to every workload of its namespace, or of the mesh in Istio's root namespace",
 			"select the workloads that need it"))
 	}
@@ -71,7 +71,7 @@ func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	m := k.new()
 	list := manifest.Decode(value.AsMap(), ".patch.value", manifest.ProtoJSON, m)
 	for i := range list {
-		if list[i].Code == "WS928" && !strings.Contains(list[i].Message, ".v2") {
+		if list[i].Code == finding.WS928.Code && !strings.Contains(list[i].Message, ".v2") {
 			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
 		}
 	}
@@ -107,15 +107,15 @@ func (r *report) target(spec *networking.EnvoyFilter) {
 	}
 	r.sort(mark)
 	if n := len(selector.GetLabels()); n > maxSelectorLabels {
-		r.add(finding.New("WS206", "spec.workloadSelector.labels", fmt.Sprintf("the selector has %d labels", n),
+		r.add(finding.New(finding.WS206, "spec.workloadSelector.labels", fmt.Sprintf("the selector has %d labels", n),
 			fmt.Sprintf("give at most %d", maxSelectorLabels)))
 	}
 	if selector != nil && len(selector.GetLabels()) == 0 {
-		r.add(finding.New("WS209", "spec.workloadSelector", "the workloadSelector has no labels, and so the filter applies to every workload of its namespace",
+		r.add(finding.New(finding.WS209, "spec.workloadSelector", "the workloadSelector has no labels, and so the filter applies to every workload of its namespace",
 			"give the labels of the pods that need it"))
 	}
 	if len(refs) > maxTargetRefs {
-		r.add(finding.New("WS207", "spec.targetRefs", fmt.Sprintf("there are %d targetRefs", len(refs)),
+		r.add(finding.New(finding.WS207, "spec.targetRefs", fmt.Sprintf("there are %d targetRefs", len(refs)),
 			fmt.Sprintf("give at most %d, and the others in another EnvoyFilter", maxTargetRefs)))
 	}
 	for i, ref := range refs {
@@ -128,20 +128,20 @@ func (r *report) target(spec *networking.EnvoyFilter) {
 		r.below(mark, "spec.targetRefs")
 	}
 	if len(refs) > 0 {
-		r.add(finding.New("WS212", "spec.targetRefs", "istiod of releases 1.22 to 1.26 takes targetRefs and does not look at it: there the filter applies to every workload of its namespace",
+		r.add(finding.New(finding.WS212, "spec.targetRefs", "istiod of releases 1.22 to 1.26 takes targetRefs and does not look at it: there the filter applies to every workload of its namespace",
 			"apply it only where every control plane is 1.27 or later"))
 	}
 }
 
 func (r *report) twoTargets() {
-	r.add(finding.New("WS204", "spec.targetRefs", "targetRefs is set together with workloadSelector",
+	r.add(finding.New(finding.WS204, "spec.targetRefs", "targetRefs is set together with workloadSelector",
 		"use workloadSelector for sidecars and targetRefs for Kubernetes gateways and waypoints, in two EnvoyFilters if both are meant"))
 }
 
 // label reports a label that no pod can have. Istio and the CRD refuse the empty key and "*", and take other text
 // that Kubernetes never lets a pod have: such a filter selects nothing.
 func (r *report) label(key, message string) {
-	r.add(finding.New("WS205", labelPath(key), message, "give a label that the pods carry"))
+	r.add(finding.New(finding.WS205, labelPath(key), message, "give a label that the pods carry"))
 }
 
 func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
@@ -165,13 +165,13 @@ func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	// The API speaks of Service and ServiceEntry too. The matcher of EnvoyFilters is given no Service, so these match
 	// nothing (tried on the release-1.31 line).
 	if ref.GetGroup() != "gateway.networking.k8s.io" || ref.GetKind() != "Gateway" && ref.GetKind() != "GatewayClass" {
-		r.add(finding.New("WS211", "", fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.GetKind()), quote(ref.GetGroup())),
+		r.add(finding.New(finding.WS211, "", fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.GetKind()), quote(ref.GetGroup())),
 			"give Gateway or GatewayClass of gateway.networking.k8s.io"))
 	}
 }
 
 func (r *report) badRef(path, message string) {
-	r.add(finding.New("WS208", path, message, "name an object in the filter's own namespace by its group, kind and name"))
+	r.add(finding.New(finding.WS208, path, message, "name an object in the filter's own namespace by its group, kind and name"))
 }
 
 // isKind says whether s matches the CRD's pattern of a kind.
@@ -191,7 +191,7 @@ func isKind(s string) bool {
 // that came out empty.
 func (r *report) patchCount(spec *networking.EnvoyFilter) {
 	if len(spec.GetConfigPatches()) == 0 {
-		r.add(finding.New("WS213", "spec.configPatches", "there are no patches", "give at least one, or delete the EnvoyFilter"))
+		r.add(finding.New(finding.WS213, "spec.configPatches", "there are no patches", "give at least one, or delete the EnvoyFilter"))
 	}
 }
 
@@ -199,7 +199,7 @@ func (r *report) patchCount(spec *networking.EnvoyFilter) {
 func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, priority int32) {
 	k := kindOf(config.GetApplyTo())
 	if k == nil {
-		r.add(finding.New("WS214", ".applyTo", fmt.Sprintf("the applyTo %s selects no kind of object", config.GetApplyTo()),
+		r.add(finding.New(finding.WS214, ".applyTo", fmt.Sprintf("the applyTo %s selects no kind of object", config.GetApplyTo()),
 			"give LISTENER, FILTER_CHAIN, NETWORK_FILTER, HTTP_FILTER, LISTENER_FILTER, ROUTE_CONFIGURATION, VIRTUAL_HOST, HTTP_ROUTE, CLUSTER or EXTENSION_CONFIG"))
 	}
 	r.context(config)
@@ -210,11 +210,11 @@ func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, pr
 		r.match(config, k)
 	}
 	if config.GetPatch() == nil {
-		r.add(finding.New("WS215", ".patch", "the patch is missing", "give an operation and a value"))
+		r.add(finding.New(finding.WS215, ".patch", "the patch is missing", "give an operation and a value"))
 		return
 	}
 	if !isOperation(config.GetPatch().GetOperation()) {
-		r.add(finding.New("WS216", ".patch.operation", fmt.Sprintf("the operation %s does nothing", config.GetPatch().GetOperation()),
+		r.add(finding.New(finding.WS216, ".patch.operation", fmt.Sprintf("the operation %s does nothing", config.GetPatch().GetOperation()),
 			"give MERGE, ADD, REMOVE, REPLACE, INSERT_FIRST, INSERT_BEFORE or INSERT_AFTER"))
 	} else if k != nil {
 		r.operation(config, k, priority)
@@ -226,9 +226,9 @@ func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, pr
 	}
 	switch hasValue := config.GetPatch().GetValue() != nil; {
 	case hasValue && config.GetPatch().GetOperation() == remove:
-		r.add(finding.New("WS218", ".patch.value", "a REMOVE has no use for a value", "leave it out"))
+		r.add(finding.New(finding.WS218, ".patch.value", "a REMOVE has no use for a value", "leave it out"))
 	case !hasValue && config.GetPatch().GetOperation() != remove:
-		r.add(finding.New("WS217", ".patch.value", "the value is missing", "give the configuration to apply"))
+		r.add(finding.New(finding.WS217, ".patch.value", "the value is missing", "give the configuration to apply"))
 	}
 }
 
@@ -237,13 +237,13 @@ func (r *report) context(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) 
 	switch context := config.GetMatch().GetContext(); {
 	case context == networking.EnvoyFilter_WAYPOINT || config.GetMatch().GetWaypoint() != nil:
 		// The CRD takes WAYPOINT with a match of its own, and the webhook looks no further then.
-		r.add(finding.New("WS223", ".match.context", "the context WAYPOINT and its match have no effect: no istiod reads them",
+		r.add(finding.New(finding.WS223, ".match.context", "the context WAYPOINT and its match have no effect: no istiod reads them",
 			"for a waypoint give targetRefs and the context SIDECAR_INBOUND"))
 	case networking.EnvoyFilter_PatchContext_name[int32(context)] == "":
 		r.unknownEnum(".match.context", int32(context), context.Descriptor())
 	case context == networking.EnvoyFilter_ANY &&
 		config.GetApplyTo() != networking.EnvoyFilter_EXTENSION_CONFIG && config.GetApplyTo() != networking.EnvoyFilter_BOOTSTRAP:
-		r.add(finding.New("WS224", ".match.context", "the context is ANY, and so the patch applies to what sidecars accept, to what they send, and to gateways",
+		r.add(finding.New(finding.WS224, ".match.context", "the context is ANY, and so the patch applies to what sidecars accept, to what they send, and to gateways",
 			"give SIDECAR_INBOUND, SIDECAR_OUTBOUND or GATEWAY, in several patches if need be"))
 	}
 }
@@ -253,18 +253,18 @@ func (r *report) proxyVersion(pattern string) {
 	const path = ".match.proxy.proxyVersion"
 	// The webhook only warns. Releases before 1.31 compile the pattern all the same, later ones match no proxy.
 	if len(pattern) > maxProxyVersion {
-		r.add(finding.New("WS226", path, fmt.Sprintf("the pattern has %d bytes, and istiod matches no proxy with more than %d", len(pattern), maxProxyVersion),
+		r.add(finding.New(finding.WS226, path, fmt.Sprintf("the pattern has %d bytes, and istiod matches no proxy with more than %d", len(pattern), maxProxyVersion),
 			"write a shorter one, for example with version.ProxyVersionPattern"))
 		return
 	}
 	re, err := syntax.Parse(pattern, syntax.Perl) // all that regexp.Compile can refuse
 	if err != nil {
-		r.add(finding.New("WS227", path, fmt.Sprintf("%s is no regular expression: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
+		r.add(finding.New(finding.WS227, path, fmt.Sprintf("%s is no regular expression: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
 			"write it in RE2 syntax, for example with version.ProxyVersionPattern"))
 		return
 	}
 	if !isAnchored(re) {
-		r.add(finding.New("WS228", path, fmt.Sprintf("istiod searches for %s anywhere in the release, as 1.12 is found in 1.1.12 and 11.12.0", quote(pattern)),
+		r.add(finding.New(finding.WS228, path, fmt.Sprintf("istiod searches for %s anywhere in the release, as 1.12 is found in 1.1.12 and 11.12.0", quote(pattern)),
 			`begin it with "^", for example with version.ProxyVersionPattern`))
 	}
 }

@@ -359,4 +359,6 @@ func (w writer) stop(depth int) bool {
 	return w.tooDeep
 }
 
-func (w writer) unwritable(message, hint string) { w.add(finding.New("WS240", "", message, hint)) }
+func (w writer) unwritable(message, hint string) {
+	w.add(finding.New(finding.WS240, "", message, hint))
+}

@@ -82,7 +82,7 @@ func TestWriterUnwritable(t *testing.T) {
 		t.Run(test.reason, func(t *testing.T) {
 			w := (&report{}).writer(false)
 			w.message(test.m.ProtoReflect(), 0)
-			got := strings.TrimPrefix(strings.TrimPrefix(w.list.Error(), "error WS240"), ":")
+			got := strings.TrimPrefix(strings.TrimPrefix(w.list.String(), "error WS240"), ":")
 			if strings.Contains(test.want, "nested") {
 				got = got[strings.Index(got, ": ")+1:] // the way down is long
 			}

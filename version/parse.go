@@ -3,13 +3,10 @@
 package version
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
-
-	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 const (
@@ -29,7 +26,7 @@ const example = `give the release that the proxy or istiod reports, such as "1.2
 // "+" and "-". Spaces, "istio-", "release-" and "v" before the number are taken off. Only major, minor and patch
 // count: see the package comment for the reason.
 //
-// It refuses, with an error that says what to give instead and in which errors.As finds a [finding.List] as well:
+// It refuses, with a [*ParseError] that says what to give instead:
 //   - with [ErrUnknownRelease]: the empty text; names without a number (latest, unknown, default, asm-managed,
 //     master-20240101); numbers without a minor ("1", "1.x"), with something else in them ("1.2.x.y"), with a leading
 //     zero or of more than nine digits; revision labels such as "1-12-4", which are for [ParseRevision]; and texts of
@@ -164,24 +161,23 @@ func otherMajor(s string) error {
 	return refuse(ErrNotIstioRelease, quote(s), `every release of Istio begins with "1.", and OpenShift Service Mesh 2.x and other products have numbers of their own`, example)
 }
 
-// refuse returns the error for a text that is no release, what quotes it. errors.Is finds why in it, and errors.As a
-// finding.List.
+// A ParseError is why a text is no release.
+type ParseError struct {
+	Reason string // what is wrong with it; it quotes the text
+	Hint   string // what to give instead
+	Err    error  // ErrUnknownRelease or ErrNotIstioRelease
+}
+
+// Error returns all of it in one line.
+func (e *ParseError) Error() string { return e.Err.Error() + " " + e.Reason + "; " + e.Hint }
+
+// Unwrap returns e.Err.
+func (e *ParseError) Unwrap() error { return e.Err }
+
+// refuse returns the error for a text that is no release, what quotes it.
 func refuse(why error, what, reason, hint string) error {
-	code := "WS409"
-	if errors.Is(why, ErrNotIstioRelease) {
-		code = "WS410"
-	}
-	return &refused{why, finding.New(code, "", why.Error()+" "+what+": "+reason, hint)}
+	return &ParseError{Reason: what + ": " + reason, Hint: hint, Err: why}
 }
-
-type refused struct {
-	why     error
-	finding finding.Finding
-}
-
-func (e *refused) Error() string { return e.finding.Message + "; " + e.finding.Hint }
-
-func (e *refused) Unwrap() []error { return []error{e.why, finding.List{e.finding}} }
 
 // quote returns s in quotation marks, and of a long one the beginning and the length.
 func quote(s string) string {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/wsmesh/wsmesh/version"
-	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // parseRows are texts that users have, and what Parse makes of them: a release, or one of the errors with a word that
@@ -336,13 +335,13 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// TestRefusalsAreFindings: a refused text is a finding too, for those who report findings.
-func TestRefusalsAreFindings(t *testing.T) {
-	for text, code := range map[string]string{"latest": "WS409", "1-12-4": "WS409", "2.6.1": "WS410", "maistra-2.3.0": "WS410"} {
+// TestParseError: a refused text has its reason and the way out apart, for those who report them elsewhere.
+func TestParseError(t *testing.T) {
+	for text, why := range map[string]error{"latest": version.ErrUnknownRelease, "1-12-4": version.ErrUnknownRelease, "2.6.1": version.ErrNotIstioRelease, "maistra-2.3.0": version.ErrNotIstioRelease} {
 		_, err := version.Parse(text)
-		var list finding.List
-		if !errors.As(err, &list) || len(list) != 1 || list[0].Code != code || list[0].Hint == "" || list[0].Source == "" {
-			t.Errorf("%q: %v holds %+v, want one whole %s", text, err, list, code)
+		var e *version.ParseError
+		if !errors.As(err, &e) || e.Err != why || !strings.Contains(e.Reason, text) || e.Hint == "" {
+			t.Errorf("%q: the error is %+v, want one of %v with a reason that quotes it and a hint", text, err, why)
 		}
 	}
 }

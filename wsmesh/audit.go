@@ -84,8 +84,8 @@ type hit struct {
 type closedService struct{ rule, service *auditObject }
 
 // add reports a finding about an object.
-func (a *auditor) add(code string, o *auditObject, path, message, hint string) {
-	a.hits = append(a.hits, hit{o, finding.New(code, path, message, hint)})
+func (a *auditor) add(rule finding.Rule, o *auditObject, path, message, hint string) {
+	a.hits = append(a.hits, hit{o, finding.New(rule, path, message, hint)})
 }
 
 // once says whether it is the first time that it is asked about key.
@@ -130,7 +130,7 @@ func newAuditor(objects *Manifests, mesh Mesh) (*auditor, finding.List) {
 			a.hits = append(a.hits, hit{o, f})
 		}
 		if first := earlier[o.id()]; first != nil && o.kind != "" {
-			a.add("WS993", o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.file.name, first.doc.Line),
+			a.add(finding.WS993, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.file.name, first.doc.Line),
 				"remove one of them, or audit them apart where only one is applied at a time")
 		}
 		earlier[o.id()] = o
@@ -235,13 +235,13 @@ func (a *auditor) list() finding.List {
 // passes drops what the validation of one object cannot know better, and the audit does.
 func (a *auditor) passes(h hit) bool {
 	switch h.Code {
-	case "WS162": // a short host: where its Service is given, it goes to the same namespace
+	case finding.WS162.Code: // a short host: where its Service is given, it goes to the same namespace
 		return a.serviceByHost[a.hostOf(h.object)] == nil
-	case "WS210": // no selector: in the root namespace WS349 says it
+	case finding.WS210.Code: // no selector: in the root namespace WS349 says it
 		return h.object.namespace() != a.root
-	case "WS212": // targetRefs before 1.27: WS448 says it for the mesh
+	case finding.WS212.Code: // targetRefs before 1.27: WS448 says it for the mesh
 		return false
-	case "WS234": // old filter names
+	case finding.WS234.Code: // old filter names
 		return !a.every(version.OldConnectionManagerName)
 	}
 	return true

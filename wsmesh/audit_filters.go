@@ -5,6 +5,7 @@ package wsmesh
 import (
 	"cmp"
 	"fmt"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"maps"
 	"regexp"
 	"slices"
@@ -249,28 +250,28 @@ func (a *auditor) target(f *auditFilter) {
 	refs := len(f.filter.Spec.GetTargetRefs()) > 0
 	switch {
 	case refs && !a.every(version.TargetRefsHonoured):
-		a.add("WS448", o, "spec.targetRefs", fmt.Sprintf("Istio %s ignores targetRefs, and applies the filter to every workload of the namespace %s", a.oldestControlPlane, ns),
+		a.add(finding.WS448, o, "spec.targetRefs", fmt.Sprintf("Istio %s ignores targetRefs, and applies the filter to every workload of the namespace %s", a.oldestControlPlane, ns),
 			"use a workloadSelector until every control plane is 1.27 or later")
 	case refs && f.connects():
-		a.add("WS345", o, "spec.targetRefs", "targetRefs names gateways, so this allow_connect reaches no sidecar", "select the server's pods with a workloadSelector")
+		a.add(finding.WS345, o, "spec.targetRefs", "targetRefs names gateways, so this allow_connect reaches no sidecar", "select the server's pods with a workloadSelector")
 		return
 	case refs:
 	case ns == a.root && len(f.selector()) == 0:
-		a.add("WS349", o, "spec.workloadSelector", fmt.Sprintf("without a workloadSelector in the root namespace %s, the filter applies to every proxy of the mesh", ns),
+		a.add(finding.WS349, o, "spec.workloadSelector", fmt.Sprintf("without a workloadSelector in the root namespace %s, the filter applies to every proxy of the mesh", ns),
 			"select the workloads that need it, in their own namespace")
 	case ns == a.root:
-		a.add("WS350", o, "spec.workloadSelector", fmt.Sprintf("from the root namespace %s the filter selects pods with %s in every namespace", ns, describeLabels(f.selector())),
+		a.add(finding.WS350, o, "spec.workloadSelector", fmt.Sprintf("from the root namespace %s the filter selects pods with %s in every namespace", ns, describeLabels(f.selector())),
 			"move it to the namespace of the workloads, if only those are meant")
 	}
 	if f.connects() && len(f.selector()) > 0 && a.missed(f) {
 		return
 	}
 	if rev := f.meta.Labels[revisionLabel]; rev != "" && f.connects() && f.needed {
-		a.add("WS357", o, "metadata.labels["+strconv.Quote(revisionLabel)+"]", fmt.Sprintf("only the control plane of the revision %q reads this filter, and proxies of the others stay closed", rev),
+		a.add(finding.WS357, o, "metadata.labels["+strconv.Quote(revisionLabel)+"]", fmt.Sprintf("only the control plane of the revision %q reads this filter, and proxies of the others stay closed", rev),
 			"remove the label where proxies of other revisions run the server")
 	}
 	if f.connects() && !f.needed {
-		a.add("WS342", o, "", "no DestinationRule among the manifests has UPGRADE for a workload that this filter opens", "delete it, or audit the DestinationRules too")
+		a.add(finding.WS342, o, "", "no DestinationRule among the manifests has UPGRADE for a workload that this filter opens", "delete it, or audit the DestinationRules too")
 	}
 }
 
@@ -282,10 +283,10 @@ func (a *auditor) missed(f *auditFilter) bool {
 	case ns == a.root && len(everywhere) > 0 || len(a.selects(ns, f.selector())) > 0:
 		return false
 	case len(everywhere) > 0:
-		a.add("WS344", f.auditObject, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, describeLabels(f.selector()), listed(everywhere)),
+		a.add(finding.WS344, f.auditObject, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, describeLabels(f.selector()), listed(everywhere)),
 			"move it to the namespace of the pods")
 	case len(a.podsIn[ns]) > 0:
-		a.add("WS343", f.auditObject, "spec.workloadSelector.labels", fmt.Sprintf("no workload of the namespace %s has %s", ns, describeLabels(f.selector())),
+		a.add(finding.WS343, f.auditObject, "spec.workloadSelector.labels", fmt.Sprintf("no workload of the namespace %s has %s", ns, describeLabels(f.selector())),
 			"write the labels that the pods carry")
 	default:
 		return false
@@ -296,12 +297,12 @@ func (a *auditor) missed(f *auditFilter) bool {
 // connect reports why a patch with allow_connect does not do what it is for.
 func (a *auditor) connect(f *auditFilter, p *auditPatch) {
 	if p.context() == networking.EnvoyFilter_SIDECAR_OUTBOUND {
-		a.add("WS346", f.auditObject, p.path(".match.context"), "allow_connect in the context SIDECAR_OUTBOUND does not let a server accept WebSocket over HTTP/2",
+		a.add(finding.WS346, f.auditObject, p.path(".match.context"), "allow_connect in the context SIDECAR_OUTBOUND does not let a server accept WebSocket over HTTP/2",
 			"write SIDECAR_INBOUND")
 		return
 	}
 	if !p.namesManager(a) {
-		a.add("WS348", f.auditObject, p.path(".match.listener.filterChain.filter.name"), fmt.Sprintf("no filter of Istio %s is named %q", a.oldestControlPlane, p.filterName()),
+		a.add(finding.WS348, f.auditObject, p.path(".match.listener.filterChain.filter.name"), fmt.Sprintf("no filter of Istio %s is named %q", a.oldestControlPlane, p.filterName()),
 			"write "+managerName)
 	}
 	port := p.config.GetMatch().GetListener().GetPortNumber()
@@ -312,7 +313,7 @@ func (a *auditor) connect(f *auditFilter, p *auditPatch) {
 		for _, sp := range s.service.Ports {
 			target := (&workload{}).containerPort(sp)
 			if sp.Port == port && target != 0 && target != port && len(s.service.Selector) > 0 && carries(s.service.Selector, f.selector()) {
-				a.add("WS347", f.auditObject, p.path(".match.listener.portNumber"), fmt.Sprintf("%d is the port of %s, and the container's is %d", port, s, target),
+				a.add(finding.WS347, f.auditObject, p.path(".match.listener.portNumber"), fmt.Sprintf("%d is the port of %s, and the container's is %d", port, s, target),
 					fmt.Sprintf("write %d, or leave portNumber out", target))
 				return
 			}
@@ -335,18 +336,18 @@ func (a *auditor) proxyVersion(f *auditFilter, p *auditPatch) {
 	gates, cut, next := a.reach(p)
 	switch {
 	case p.connects && p.inbound() && slices.ContainsFunc(left, func(r version.Release) bool { return f.lacks[r.String()] }):
-		a.add("WS441", f.auditObject, path, fmt.Sprintf("%q leaves out the proxies of release %s, which clients upgrade to all the same", p.text, listed(left)),
+		a.add(finding.WS441, f.auditObject, path, fmt.Sprintf("%q leaves out the proxies of release %s, which clients upgrade to all the same", p.text, listed(left)),
 			"leave proxyVersion out, or write a pattern with version.ProxyVersionPattern")
 	case len(left) == len(a.proxies):
-		a.add("WS442", f.auditObject, path, fmt.Sprintf("%q matches no proxy of the mesh, which runs %s", p.text, listed(left)), "remove the patch, or correct the pattern")
+		a.add(finding.WS442, f.auditObject, path, fmt.Sprintf("%q matches no proxy of the mesh, which runs %s", p.text, listed(left)), "remove the patch, or correct the pattern")
 	case !gates:
-		a.add("WS444", f.auditObject, path, fmt.Sprintf("%q matches every release, and gates nothing", p.text), "leave proxyVersion out")
+		a.add(finding.WS444, f.auditObject, path, fmt.Sprintf("%q matches every release, and gates nothing", p.text), "leave proxyVersion out")
 	case !next && p.connects && p.inbound():
-		a.add("WS445", f.auditObject, path, fmt.Sprintf("%q does not match the release after %s: the patch falls away with the upgrade", p.text, a.proxies[len(a.proxies)-1]),
+		a.add(finding.WS445, f.auditObject, path, fmt.Sprintf("%q does not match the release after %s: the patch falls away with the upgrade", p.text, a.proxies[len(a.proxies)-1]),
 			"leave proxyVersion out, or widen the pattern before the upgrade")
 	}
 	if gates && cut > 0 {
-		a.add("WS443", f.auditObject, path, fmt.Sprintf("%q matches 1.%d and 1.%d0 to 1.%d9 alike", p.text, cut, cut, cut),
+		a.add(finding.WS443, f.auditObject, path, fmt.Sprintf("%q matches 1.%d and 1.%d0 to 1.%d9 alike", p.text, cut, cut, cut),
 			`end the number with (\.|-|$), or use version.ProxyVersionPattern`)
 	}
 }
@@ -399,7 +400,7 @@ func (a *auditor) timeouts(f *auditFilter, p *auditPatch) {
 		if text == "0" || text == "0s" {
 			continue
 		}
-		a.add("WS356", f.auditObject, prefix+s.at+"."+s.name, fmt.Sprintf("%s %s ends WebSockets that are open", s.name, text), "leave it out for proxies that pass WebSockets on")
+		a.add(finding.WS356, f.auditObject, prefix+s.at+"."+s.name, fmt.Sprintf("%s %s ends WebSockets that are open", s.name, text), "leave it out for proxies that pass WebSockets on")
 	}
 }
 
@@ -410,6 +411,6 @@ func (a *auditor) buffer(f *auditFilter, p *auditPatch) {
 	config := field(v, "typed_config", "typedConfig").GetStructValue()
 	if p.config.GetApplyTo() == networking.EnvoyFilter_HTTP_FILTER && p.config.GetPatch().GetOperation() != networking.EnvoyFilter_Patch_REMOVE &&
 		(v.GetFields()["name"].GetStringValue() == name || strings.HasSuffix(config.GetFields()["@type"].GetStringValue(), ".buffer.v3.Buffer")) {
-		a.add("WS358", f.auditObject, p.path(".patch.value"), name+" waits for the end of a WebSocket's request, which never comes", "select workloads without WebSockets, or disable the filter on their routes")
+		a.add(finding.WS358, f.auditObject, p.path(".patch.value"), name+" waits for the end of a WebSocket's request, which never comes", "select workloads without WebSockets, or disable the filter on their routes")
 	}
 }

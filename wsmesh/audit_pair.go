@@ -4,6 +4,7 @@ package wsmesh
 
 import (
 	"fmt"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"maps"
 	"slices"
 	"strconv"
@@ -66,7 +67,7 @@ func (a *auditor) levels(o, service *auditObject) {
 				hint = fmt.Sprintf("write %d, the port of the Service in front of it", p.Port)
 			}
 		}
-		a.add("WS550", o, fmt.Sprintf("spec.trafficPolicy.portLevelSettings[%d].port.number", i),
+		a.add(finding.WS550, o, fmt.Sprintf("spec.trafficPolicy.portLevelSettings[%d].port.number", i),
 			fmt.Sprintf("%s has no port %d", service, port), hint)
 	}
 }
@@ -92,21 +93,21 @@ func (a *auditor) site(o *auditObject, s *policySite, service *auditObject) {
 	if len(ports) == 0 {
 		return
 	}
-	if w := a.waypointOf(service); w != "" && a.once("WS546", o.String(), service.String()) {
-		a.add("WS546", o, s.path, fmt.Sprintf("%s is behind the waypoint %q, which UPGRADE makes speak HTTP/2 to the application", service, w), "set DO_NOT_UPGRADE")
+	if w := a.waypointOf(service); w != "" && a.once(finding.WS546.Code, o.String(), service.String()) {
+		a.add(finding.WS546, o, s.path, fmt.Sprintf("%s is behind the waypoint %q, which UPGRADE makes speak HTTP/2 to the application", service, w), "set DO_NOT_UPGRADE")
 	}
 	a.pods(o, s, service, ports)
 }
 
 func (a *auditor) outside(o *auditObject, path, what string) {
-	a.add("WS548", o, path, "UPGRADE sends HTTP/2 to "+what, "set DO_NOT_UPGRADE unless each endpoint has a sidecar that an EnvoyFilter opens")
+	a.add(finding.WS548, o, path, "UPGRADE sends HTTP/2 to "+what, "set DO_NOT_UPGRADE unless each endpoint has a sidecar that an EnvoyFilter opens")
 }
 
 // notUpgraded reports DO_NOT_UPGRADE for ports that are HTTP/2 by their name.
 func (a *auditor) notUpgraded(o *auditObject, s *policySite, service *auditObject) {
 	for i, p := range service.service.Ports {
-		if proto, _ := a.protocol(p); s.covers(p.Port) && isHTTP2(proto) && a.once("WS544", service.String(), strconv.Itoa(i)) {
-			a.add("WS544", service, portPath(service, i), fmt.Sprintf("the port %s is HTTP/2 by its name, whatever %s says", p, o),
+		if proto, _ := a.protocol(p); s.covers(p.Port) && isHTTP2(proto) && a.once(finding.WS544.Code, service.String(), strconv.Itoa(i)) {
+			a.add(finding.WS544, service, portPath(service, i), fmt.Sprintf("the port %s is HTTP/2 by its name, whatever %s says", p, o),
 				"name the port http-… to have HTTP/1.1")
 		}
 	}
@@ -145,18 +146,18 @@ func (a *auditor) speaksHTTP1(o, service *auditObject, i int) bool {
 	path, hint := portPath(service, i), "name the port http-… or set its appProtocol to http"
 	switch {
 	case isHTTP2(proto):
-		a.add("WS540", service, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", p, o), hint)
+		a.add(finding.WS540, service, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", p, o), hint)
 	case proto == appProtocolWebSocket:
-		a.add("WS543", service, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.oldestControlPlane, proto),
+		a.add(finding.WS543, service, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.oldestControlPlane, proto),
 			"set the appProtocol to http until every control plane is 1.24 or later")
 	case isBytes(proto):
-		a.add("WS541", service, path, fmt.Sprintf("the port %s is passed on as bytes, and the UPGRADE of %s has no use", p, o), hint)
+		a.add(finding.WS541, service, path, fmt.Sprintf("the port %s is passed on as bytes, and the UPGRADE of %s has no use", p, o), hint)
 	default:
 		effect := "the application itself is sent HTTP/2"
 		if a.every(version.SniffedPortIgnoresUpgrade) {
 			effect = "sidecars do not upgrade and gateways send the application HTTP/2"
 		}
-		a.add("WS542", service, path, fmt.Sprintf("the protocol of the port %s is sniffed, and with the UPGRADE of %s %s", p, o, effect), hint)
+		a.add(finding.WS542, service, path, fmt.Sprintf("the protocol of the port %s is sniffed, and with the UPGRADE of %s %s", p, o, effect), hint)
 	}
 	return false
 }
@@ -187,8 +188,8 @@ func (a *auditor) podsOf(service *auditObject, subset map[string]string) ([]*wor
 // pods reports the workloads that do not accept what the ports of the Service are sent.
 func (a *auditor) pods(o *auditObject, s *policySite, service *auditObject, ports []servicePort) {
 	pods, known := a.podsOf(service, s.subset)
-	if !known && a.once("WS549", service.String()) {
-		a.add("WS549", service, "spec.selector", "no workload with "+describeLabels(service.service.Selector)+" is among the manifests of the namespace "+service.namespace(),
+	if !known && a.once(finding.WS549.Code, service.String()) {
+		a.add(finding.WS549, service, "spec.selector", "no workload with "+describeLabels(service.service.Selector)+" is among the manifests of the namespace "+service.namespace(),
 			"audit the workloads too")
 	}
 	var ambient, bare, closed, open []*workload
@@ -215,11 +216,11 @@ func (a *auditor) pods(o *auditObject, s *policySite, service *auditObject, port
 			open = append(open, w)
 		}
 	}
-	if len(ambient) > 0 && a.once("WS545", o.String(), s.path, service.String()) {
-		a.add("WS545", o, s.path, fmt.Sprintf("UPGRADE reaches pods in ambient mode (%s) behind %s: %s", why, service, listed(ambient)), "set DO_NOT_UPGRADE")
+	if len(ambient) > 0 && a.once(finding.WS545.Code, o.String(), s.path, service.String()) {
+		a.add(finding.WS545, o, s.path, fmt.Sprintf("UPGRADE reaches pods in ambient mode (%s) behind %s: %s", why, service, listed(ambient)), "set DO_NOT_UPGRADE")
 	}
-	if len(bare) > 0 && a.once("WS547", o.String(), s.path, service.String()) {
-		a.add("WS547", o, s.path, fmt.Sprintf("UPGRADE reaches pods without a sidecar (%s) behind %s: %s", why, service, listed(bare)),
+	if len(bare) > 0 && a.once(finding.WS547.Code, o.String(), s.path, service.String()) {
+		a.add(finding.WS547, o, s.path, fmt.Sprintf("UPGRADE reaches pods without a sidecar (%s) behind %s: %s", why, service, listed(bare)),
 			"give them a sidecar, or set DO_NOT_UPGRADE")
 	}
 	if len(ambient)+len(bare) > 0 {
@@ -235,9 +236,9 @@ func (a *auditor) pods(o *auditObject, s *policySite, service *auditObject, port
 	}
 	hint := "apply an EnvoyFilter that sets allow_connect for " + describeLabels(service.service.Selector) + " in the namespace " + service.namespace() + ", or set DO_NOT_UPGRADE"
 	if len(open) == 0 {
-		a.add("WS340", o, s.path, fmt.Sprintf("UPGRADE reaches %s, and no EnvoyFilter sets allow_connect for %s%s: WebSockets get 503", service, listed(closed), at), hint)
+		a.add(finding.WS340, o, s.path, fmt.Sprintf("UPGRADE reaches %s, and no EnvoyFilter sets allow_connect for %s%s: WebSockets get 503", service, listed(closed), at), hint)
 	} else {
-		a.add("WS341", o, s.path, fmt.Sprintf("UPGRADE reaches all of %s, and no EnvoyFilter sets allow_connect for %s%s: WebSockets to it get 503", service, listed(closed), at), hint)
+		a.add(finding.WS341, o, s.path, fmt.Sprintf("UPGRADE reaches all of %s, and no EnvoyFilter sets allow_connect for %s%s: WebSockets to it get 503", service, listed(closed), at), hint)
 	}
 }
 
@@ -298,7 +299,7 @@ func (a *auditor) meshWide() {
 			}
 		}
 		if len(reached) > 0 {
-			a.add("WS355", o, path, "h2UpgradePolicy UPGRADE reaches workloads that no EnvoyFilter opens for WebSockets, behind "+listed(reached),
+			a.add(finding.WS355, o, path, "h2UpgradePolicy UPGRADE reaches workloads that no EnvoyFilter opens for WebSockets, behind "+listed(reached),
 				"remove it, or write DestinationRules with DO_NOT_UPGRADE for the WebSocket servers among them")
 		}
 	}
@@ -330,7 +331,7 @@ func (a *auditor) edge(o *auditObject, path string, s *connectionSettings, of st
 		what = "the profile EDGE, whose httpStreamIdleTimeout is 5m,"
 	}
 	if what != "" && a.some(version.ConnectionSettings) {
-		a.add("WS450", o, path, what+" in connectionSettings"+of+" ends WebSockets", "set httpStreamIdleTimeout to 0s, and no limit on the duration, for proxies that pass WebSockets on")
+		a.add(finding.WS450, o, path, what+" in connectionSettings"+of+" ends WebSockets", "set httpStreamIdleTimeout to 0s, and no limit on the duration, for proxies that pass WebSockets on")
 	}
 }
 

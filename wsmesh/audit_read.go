@@ -113,7 +113,7 @@ func (m *Manifests) addFile(path string) error {
 }
 
 func tooLarge(message string, line int) finding.Finding {
-	f := finding.New("WS990", "", message, "audit fewer files at a time; the API server takes no object of more than 3 MiB")
+	f := finding.New(finding.WS990, "", message, "audit fewer files at a time; the API server takes no object of more than 3 MiB")
 	f.Line = line
 	return f
 }
@@ -376,7 +376,7 @@ func unreadableText(text []byte) *finding.Finding {
 			i += size
 		}
 	}
-	f := finding.New("WS991", "", fmt.Sprintf("byte %d of the document is %s", i+1, what), "save the file as UTF-8 text")
+	f := finding.New(finding.WS991, "", fmt.Sprintf("byte %d of the document is %s", i+1, what), "save the file as UTF-8 text")
 	f.Line = 1 + bytes.Count(text[:i], []byte("\n"))
 	return &f
 }
@@ -420,7 +420,7 @@ func (o *auditObject) unreadable(err error) {
 		return
 	}
 	text := err.Error()
-	f := finding.New("WS992", "", "the document cannot be read: "+shorten(text), "correct it; `kubectl apply --dry-run=client` says the same")
+	f := finding.New(finding.WS992, "", "the document cannot be read: "+shorten(text), "correct it; `kubectl apply --dry-run=client` says the same")
 	if _, rest, ok := strings.Cut(text, "line "); ok {
 		number, _, _ := strings.Cut(rest, ":")
 		if n, err := strconv.Atoi(number); err == nil {
@@ -456,7 +456,7 @@ func lineAt(text []byte, n int) int {
 func (o *auditObject) isTemplate() bool { return bytes.Contains(o.doc.Text, []byte("{{")) }
 
 func (o *auditObject) template() finding.Finding {
-	return finding.New("WS994", "", "the document is a template and no manifest", "audit what it is rendered to: helm template … | audit -")
+	return finding.New(finding.WS994, "", "the document is a template and no manifest", "audit what it is rendered to: helm template … | audit -")
 }
 
 func shorten(text string) string {
@@ -473,7 +473,7 @@ func (o *auditObject) readRule() {
 	rule, err := destinationrule.Parse(o.doc.Text)
 	if err != nil {
 		rule = &destinationrule.Rule{Spec: &networking.DestinationRule{}}
-		o.found = append(o.found, findings(err)...)
+		o.found = append(o.found, finding.In(err)...)
 		meta, ok := lenient(o.doc.Text, rule.Spec)
 		if !ok {
 			if o.isTemplate() {
@@ -494,7 +494,7 @@ func (o *auditObject) readFilter() {
 	filter, err := envoyfilter.Parse(o.doc.Text)
 	if err != nil {
 		filter = &envoyfilter.Filter{Spec: &networking.EnvoyFilter{}}
-		o.found = append(o.found, findings(err)...)
+		o.found = append(o.found, finding.In(err)...)
 		meta, ok := lenient(o.doc.Text, filter.Spec)
 		if !ok {
 			if o.isTemplate() {

@@ -4,6 +4,7 @@ package wsmesh
 
 import (
 	"fmt"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,11 +80,11 @@ func (a *auditor) rulesAlone() {
 		a.servedVersion(o)
 		a.newFields(o, ruleFields(spec))
 		if len(sites) > 0 && !a.every(version.H2UpgradeImplemented) {
-			a.add("WS447", o, sites[0].path, fmt.Sprintf("Istio %s accepts h2UpgradePolicy %s and ignores it", a.oldestControlPlane, sites[0].policy),
+			a.add(finding.WS447, o, sites[0].path, fmt.Sprintf("Istio %s accepts h2UpgradePolicy %s and ignores it", a.oldestControlPlane, sites[0].policy),
 				"upgrade Istio to 1.6 or later")
 		}
 		if pool := spec.GetTrafficPolicy().GetConnectionPool(); pool != nil && baseline >= 0 && a.some(version.DefaultTrafficPolicy) {
-			a.add("WS449", o, "spec.trafficPolicy.connectionPool",
+			a.add(finding.WS449, o, "spec.trafficPolicy.connectionPool",
 				"this connectionPool takes the place of that in defaultTrafficPolicy of "+a.meshes[baseline].String()+" for the host",
 				"repeat the settings of the mesh here")
 		}
@@ -92,11 +93,11 @@ func (a *auditor) rulesAlone() {
 		}
 		site := sites[slices.IndexFunc(sites, func(s policySite) bool { return s.policy == policyUpgrade })]
 		if minimum := version.UpgradeBoundary.Since; a.oldest.Compare(minimum) < 0 {
-			a.add("WS440", o, site.path, fmt.Sprintf("h2UpgradePolicy is UPGRADE, and the oldest release of the mesh is %s, earlier than %s", a.oldest, minimum),
+			a.add(finding.WS440, o, site.path, fmt.Sprintf("h2UpgradePolicy is UPGRADE, and the oldest release of the mesh is %s, earlier than %s", a.oldest, minimum),
 				"set DO_NOT_UPGRADE until every control plane and proxy is upgraded")
 		}
 		if keepsCase >= 0 && a.some(version.HeaderCaseKeepsHTTP1) {
-			a.add("WS451", o, site.path, "UPGRADE has no effect on ports named for HTTP, since preserveHttp1HeaderCase is on in "+a.meshes[keepsCase].String(),
+			a.add(finding.WS451, o, site.path, "UPGRADE has no effect on ports named for HTTP, since preserveHttp1HeaderCase is on in "+a.meshes[keepsCase].String(),
 				"remove one of the two")
 		}
 	}
@@ -111,7 +112,7 @@ func (a *auditor) servedVersion(o *auditObject) {
 		served = a.every(version.NetworkingV1beta1)
 	}
 	if !served {
-		a.add("WS446", o, "apiVersion", fmt.Sprintf("Istio %s does not serve DestinationRules as %s", a.oldestControlPlane, o.apiVersion), "write "+a.wantedVersion())
+		a.add(finding.WS446, o, "apiVersion", fmt.Sprintf("Istio %s does not serve DestinationRules as %s", a.oldestControlPlane, o.apiVersion), "write "+a.wantedVersion())
 	}
 }
 
@@ -156,7 +157,7 @@ func ruleFields(spec *networking.DestinationRule) []usedField {
 func (a *auditor) newFields(o *auditObject, used []usedField) {
 	for _, f := range used {
 		if !a.every(f.since) {
-			a.add("WS452", o, f.path, fmt.Sprintf("Istio %s does not have what stands here, which came with %s", a.oldestControlPlane, f.since.Since),
+			a.add(finding.WS452, o, f.path, fmt.Sprintf("Istio %s does not have what stands here, which came with %s", a.oldestControlPlane, f.since.Since),
 				"leave it out until every control plane is "+f.since.Since.String()+" or later")
 		}
 	}
@@ -191,7 +192,7 @@ func (a *auditor) sameHost(o *auditObject, host string) {
 	if knownOlder(first, o) {
 		message = fmt.Sprintf("%s is for the host %q too and is older, and so this rule's trafficPolicy has no effect", first, host)
 	}
-	a.add("WS351", o, "spec.host", message, "write one DestinationRule for the host")
+	a.add(finding.WS351, o, "spec.host", message, "write one DestinationRule for the host")
 }
 
 // sharesHost says whether istiod merges the rule with others for its host. A rule with a workloadSelector stays apart.
@@ -222,7 +223,7 @@ func (a *auditor) unknownHost(o *auditObject, host string) {
 	if !isService || a.external[host] || len(a.servicesIn[namespace]) == 0 || namespace == a.root {
 		return // nothing is known of that namespace, or it is outside the cluster, where WS161 speaks of short forms
 	}
-	a.add("WS359", o, "spec.host", fmt.Sprintf("no Service %q is in the namespace %q", strings.TrimSuffix(name, "."+namespace), namespace),
+	a.add(finding.WS359, o, "spec.host", fmt.Sprintf("no Service %q is in the namespace %q", strings.TrimSuffix(name, "."+namespace), namespace),
 		"write the name of a Service that there is")
 }
 
@@ -238,7 +239,7 @@ func (a *auditor) otherNamespace(o, service *auditObject) {
 		}
 		switch {
 		case o.namespace() == a.root && exported(own):
-			a.add("WS353", o, "spec.host", fmt.Sprintf("%s stands before this rule, which no client uses", own), "set what is needed in that rule, and delete this one")
+			a.add(finding.WS353, o, "spec.host", fmt.Sprintf("%s stands before this rule, which no client uses", own), "set what is needed in that rule, and delete this one")
 			return
 		case o.namespace() != a.root && a.differ(o, own, service):
 			a.hides(o, own)
@@ -248,7 +249,7 @@ func (a *auditor) otherNamespace(o, service *auditObject) {
 }
 
 func (a *auditor) hides(o, own *auditObject) {
-	a.add("WS352", o, "spec.host", fmt.Sprintf("for clients of the namespace %s this rule takes the place of %s, whose h2UpgradePolicy is another", o.namespace(), own),
+	a.add(finding.WS352, o, "spec.host", fmt.Sprintf("for clients of the namespace %s this rule takes the place of %s, whose h2UpgradePolicy is another", o.namespace(), own),
 		"set the same h2UpgradePolicy here, or delete this rule")
 }
 
@@ -289,7 +290,7 @@ func (a *auditor) wildcardBehind(o *auditObject, host string) {
 	}
 	for _, w := range a.wildcards {
 		if w.namespace() == o.namespace() && matches(a.hostOf(w), host) && len(policySites(w.rule.Spec)) > 0 {
-			a.add("WS354", o, "spec.host", fmt.Sprintf("%s has h2UpgradePolicy %s for %q, which this rule for a single host does not inherit",
+			a.add(finding.WS354, o, "spec.host", fmt.Sprintf("%s has h2UpgradePolicy %s for %q, which this rule for a single host does not inherit",
 				w, policySites(w.rule.Spec)[0].policy, w.rule.Spec.GetHost()), "set h2UpgradePolicy here too")
 			return
 		}

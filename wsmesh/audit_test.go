@@ -93,7 +93,7 @@ func TestAuditCodes(t *testing.T) {
 	}
 	for _, f := range files {
 		code, _, _ := strings.Cut(filepath.Base(f), "-")
-		if !slices.ContainsFunc(finding.Codes(), func(c finding.CodeInfo) bool { return c.Code == code && isAuditCode(code) }) {
+		if !slices.ContainsFunc(finding.Codes(), func(c finding.Rule) bool { return c.Code == code && isAuditCode(code) }) {
 			t.Errorf("%s is for no code", f)
 		}
 	}

@@ -3,7 +3,6 @@
 package wsmesh_test
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +18,7 @@ func TestEveryCode(t *testing.T) {
 	plan := func(svc wsmesh.Service, m wsmesh.Mesh, opts ...wsmesh.Option) finding.List {
 		p, err := wsmesh.NewPlan(svc, m, opts...)
 		if err != nil {
-			var l finding.List
-			errors.As(err, &l)
+			l := finding.In(err)
 			return l
 		}
 		return p.Findings()
@@ -39,15 +37,13 @@ func TestEveryCode(t *testing.T) {
 		return opt("1.24.1", wsmesh.WithBaseRule(r))
 	}
 	release := func(text string) finding.List {
-		_, err := version.Parse(text)
-		var l finding.List
-		errors.As(err, &l)
+		_, err := wsmesh.MeshOf(text)
+		l := finding.In(err)
 		return l
 	}
 	read := func(text string) finding.List {
 		_, err := wsmesh.ParseMesh(strings.NewReader(text))
-		var l finding.List
-		errors.As(err, &l)
+		l := finding.In(err)
 		return l
 	}
 	gateway := wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})

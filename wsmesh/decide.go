@@ -43,19 +43,19 @@ func (r *request) minimum() version.Release {
 // decide expects a request without problems.
 func (r *request) decide() Decision {
 	d := Decision{Policy: destinationrule.DoNotUpgrade, Oldest: r.oldest}
-	because := func(code, message, hint string) Decision {
-		f := finding.New(code, "", message, hint)
+	because := func(rule finding.Rule, message, hint string) Decision {
+		f := finding.New(rule, "", message, hint)
 		f.Object = r.svc.object()
 		d.Reasons = append(d.Reasons, f)
 		return d
 	}
 	switch {
 	case r.http1:
-		return because("WS301", "HTTP/1.1 was asked for, so every WebSocket keeps a connection of its own", "")
+		return because(finding.WS301, "HTTP/1.1 was asked for, so every WebSocket keeps a connection of its own", "")
 	case r.svc.Ambient:
-		return because("WS302", "the server's pods are in ambient mode: ztunnel would pass the upgraded HTTP/2 on to the application itself", "")
+		return because(finding.WS302, "the server's pods are in ambient mode: ztunnel would pass the upgraded HTTP/2 on to the application itself", "")
 	case r.svc.External:
-		return because("WS303", "some endpoint has no sidecar, and would be sent HTTP/2 that nothing there accepts as a WebSocket", "")
+		return because(finding.WS303, "some endpoint has no sidecar, and would be sent HTTP/2 that nothing there accepts as a WebSocket", "")
 	}
 	if r.svc.Port != (Port{}) {
 		if proto, http1 := r.svc.Port.protocol(r.oldestControlPlane); !http1 {
@@ -65,13 +65,13 @@ func (r *request) decide() Decision {
 	}
 	minimum := r.minimum()
 	if r.oldest.Compare(minimum) < 0 {
-		return because("WS304", "the oldest release of the mesh is "+r.oldest.String()+", earlier than "+minimum.String()+", the boundary for UPGRADE",
+		return because(finding.WS304, "the oldest release of the mesh is "+r.oldest.String()+", earlier than "+minimum.String()+", the boundary for UPGRADE",
 			"upgrade every control plane and proxy, or move the boundary with WithMinimumRelease after trying it")
 	}
 	d.Policy = destinationrule.Upgrade
-	because("WS305", "every release of the mesh is "+minimum.String()+" or later (the oldest is "+r.oldest.String()+")", "")
+	because(finding.WS305, "every release of the mesh is "+minimum.String()+" or later (the oldest is "+r.oldest.String()+")", "")
 	if r.svc.Port == (Port{}) {
-		because("WS506", "the Service's port is not given, so its protocol is unchecked",
+		because(finding.WS506, "the Service's port is not given, so its protocol is unchecked",
 			"give the port, or see to it that its name is http or begins with http-")
 	}
 	return d

@@ -28,7 +28,7 @@
 //
 // # Errors
 //
-// Functions that refuse their input return an error in which errors.As finds a [finding.List]: every problem,
+// Functions that refuse their input return an error in which errors.As finds a [*finding.Error]: every problem,
 // with its code, field path, value and way out. They return nothing else then.
 //
 // [RFC 8441]: https://www.rfc-editor.org/rfc/rfc8441

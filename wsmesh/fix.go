@@ -49,7 +49,7 @@ func Fix(objects *Manifests, mesh Mesh) (*Fixed, error) {
 	work := &Manifests{files: slices.Clone(objects.files), size: objects.size}
 	first, problems := newAuditor(work, mesh)
 	if problems != nil {
-		return nil, problems
+		return nil, problems.Err()
 	}
 	before := first.audit()
 	changed := first.mendTexts(work)
@@ -169,13 +169,13 @@ func (m *Manifests) replace(i int, data []byte) {
 // mend returns which scalar to write where for a finding, or "" where it is not to be mended so.
 func (a *auditor) mend(h hit) (path, value string) {
 	switch o := h.object; h.Code {
-	case "WS164":
+	case finding.WS164.Code:
 		return h.Path + "." + policyPath, onePolicy(o)
-	case "WS165":
+	case finding.WS165.Code:
 		return h.Path + ".http.h2UpgradePolicy", onePolicy(o)
-	case "WS446":
+	case finding.WS446.Code:
 		return "apiVersion", a.wantedVersion()
-	case "WS441", "WS443", "WS228":
+	case finding.WS441.Code, finding.WS443.Code, finding.WS228.Code:
 		if o.filter == nil || !a.connectsAt(o, h.Path) {
 			return "", ""
 		}

@@ -119,7 +119,7 @@ func (f *fleet) check(e *entry) finding.List {
 			"leave out WithASM where a namespace has several WebSocket servers"))
 	}
 	if e.filtered && f.overlaps(e, regular) {
-		l = append(l, finding.New("WS322", "spec.selector",
+		l = append(l, finding.New(finding.WS322, "spec.selector",
 			fmt.Sprintf("the labels %s and those of another Service select the same pods", e.selector()),
 			"give the labels that only this server's pods have, or leave out one of the Services"))
 	}
@@ -130,7 +130,7 @@ func (f *fleet) check(e *entry) finding.List {
 }
 
 func sameName(e *entry, message, hint string) finding.Finding {
-	f := finding.New("WS320", "metadata.name", message, hint)
+	f := finding.New(finding.WS320, "metadata.name", message, hint)
 	f.Object = e.svc.object()
 	return f
 }
@@ -143,7 +143,7 @@ func (f *fleet) checkHost(e *entry) finding.List {
 	if f.addNew(aHost, 0, maphash.String(f.ids.seed, host)) {
 		return nil
 	}
-	return finding.List{finding.New("WS321", "spec.host", fmt.Sprintf("the host %q is that of another Service too", host),
+	return finding.List{finding.New(finding.WS321, "spec.host", fmt.Sprintf("the host %q is that of another Service too", host),
 		"leave out WithHost, so that each Service has a host of its own")}
 }
 

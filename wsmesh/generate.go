@@ -53,7 +53,7 @@ func Services(services []Service) iter.Seq2[Service, error] {
 // are told apart by 53 bits of a hash, another one on every run: among 50,000 Services one is wrongly taken for another
 // in one of 7,200,000 runs.
 //
-// The error lists the Services that are refused, as a [finding.List] in errors.As. Nothing of a refused Service is
+// The error lists the Services that are refused, as a [*finding.Error] in errors.As. Nothing of a refused Service is
 // written, nor of any that comes after it: the stream then ends with a whole document, the rest of the sequence is
 // checked only, and the Summary counts all that is wrong. To have all or nothing, run Generate with [io.Discard] as the
 // writer first, or use [Sync].
@@ -348,7 +348,7 @@ func (p *planner) byPlan(b *batch, e *entry) error {
 	r.svc = e.service()
 	plan, err := newPlan(r)
 	if err != nil {
-		e.findings = findings(err)
+		e.findings = finding.In(err)
 		e.codes = codesOf(e.findings)
 		return nil
 	}
@@ -425,10 +425,10 @@ func (c *collector) collect(b *batch) error {
 
 // full says once that no more Services are remembered.
 func (c *collector) full(number int, e *entry) {
-	if !c.fleet.full || c.sum.Codes["WS323"] > 0 {
+	if !c.fleet.full || c.sum.Codes[finding.WS323.Code] > 0 {
 		return
 	}
-	f := finding.New("WS323", "", "from here on Services are compared with earlier ones only, and not with each other", "generate the manifests of each cluster apart")
+	f := finding.New(finding.WS323, "", "from here on Services are compared with earlier ones only, and not with each other", "generate the manifests of each cluster apart")
 	f.Object = e.svc.object()
 	c.sum.Codes[f.Code]++
 	c.list(number, finding.List{f})
@@ -444,7 +444,7 @@ func (c *collector) list(number int, l finding.List) {
 			continue
 		}
 		c.listed.Store(true)
-		if f.Severity == finding.Error {
+		if f.Severity == finding.SeverityError {
 			c.unlisted++
 		}
 	}
@@ -454,7 +454,7 @@ func (c *collector) list(number int, l finding.List) {
 func (c *collector) refused() error {
 	l := c.sum.Findings.Errors()
 	if c.unlisted > 0 {
-		l = append(l, finding.New("WS329", "", fmt.Sprintf("%d more errors are not listed", c.unlisted), "correct those that are, and try again"))
+		l = append(l, finding.New(finding.WS329, "", fmt.Sprintf("%d more errors are not listed", c.unlisted), "correct those that are, and try again"))
 	}
 	return l.Err()
 }

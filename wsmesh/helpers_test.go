@@ -4,7 +4,6 @@ package wsmesh_test
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/wsmesh/wsmesh/version"
@@ -53,8 +52,8 @@ func planYAML(t testing.TB, plan *wsmesh.Plan) string {
 // codesOf returns the codes in the error's list of findings.
 func codesOf(t testing.TB, err error) []string {
 	t.Helper()
-	var list finding.List
-	if !errors.As(err, &list) {
+	list := finding.In(err)
+	if list == nil {
 		t.Fatalf("the error holds no finding.List: %v", err)
 	}
 	return codes(list)

@@ -124,7 +124,7 @@ const (
 // [Generate], whose findings have file, line and path, too, where they are given the inventory's options. Anchors and
 // aliases are read, merge keys ("<<") are not.
 //
-// The error is a [finding.List] in errors.As; the inventory is nil then.
+// The error is a [*finding.Error] in errors.As; the inventory is nil then.
 func ParseInventory(data []byte, file string) (*Inventory, error) {
 	r := inventoryReader{file: file}
 	root := r.document(data)
@@ -134,10 +134,10 @@ func ParseInventory(data []byte, file string) (*Inventory, error) {
 	var in inventoryFile
 	r.value(root, "", reflect.ValueOf(&in).Elem())
 	if at := keyOf(root, "services"); at == nil && !r.full() {
-		r.add(root, finding.New("WS966", "services", "the inventory has no services", "write `services:` and a list below it"))
+		r.add(root, finding.New(finding.WS966, "services", "the inventory has no services", "write `services:` and a list below it"))
 	}
 	if in.APIVersion != inventoryAPIVersion || in.Kind != inventoryKind {
-		r.add(root, finding.New("WS961", "apiVersion", fmt.Sprintf("the document is %q of %q", in.Kind, in.APIVersion),
+		r.add(root, finding.New(finding.WS961, "apiVersion", fmt.Sprintf("the document is %q of %q", in.Kind, in.APIVersion),
 			"write apiVersion: "+inventoryAPIVersion+" and kind: "+inventoryKind))
 	}
 	inv := &Inventory{Mesh: Mesh{
@@ -197,7 +197,7 @@ func (r *inventoryReader) add(at *yaml.Node, f finding.Finding) {
 	case r.full():
 		return
 	case len(r.problems) == maxListed:
-		f = finding.New("WS969", "", "there are more problems", "correct those that are listed, and try again")
+		f = finding.New(finding.WS969, "", "there are more problems", "correct those that are listed, and try again")
 	}
 	r.problems = append(r.problems, r.located(at, "", f))
 }
@@ -305,7 +305,7 @@ func (r *inventoryReader) document(data []byte) *yaml.Node {
 }
 
 func (r *inventoryReader) malformed(message string, line int) *yaml.Node {
-	f := finding.New("WS962", "", "the inventory cannot be read: "+message, "correct the text there; look for a cut-off file, tabs, colons and quotes")
+	f := finding.New(finding.WS962, "", "the inventory cannot be read: "+message, "correct the text there; look for a cut-off file, tabs, colons and quotes")
 	f.File, f.Line = r.file, line
 	r.problems = append(r.problems, f)
 	return nil
@@ -334,7 +334,7 @@ func (r *inventoryReader) value(n *yaml.Node, path string, into reflect.Value) {
 		case yaml.ScalarNode:
 			what = strconv.Quote(n.Value) + ", which YAML reads as " + strings.TrimPrefix(n.ShortTag(), "!!")
 		}
-		f := finding.New("WS964", path, "there is "+what, "write "+want)
+		f := finding.New(finding.WS964, path, "there is "+what, "write "+want)
 		f.Line = n.Line
 		r.add(n, f)
 	}
@@ -398,7 +398,7 @@ func (r *inventoryReader) mapping(n *yaml.Node, path string, field func(string) 
 		at := strings.TrimPrefix(path+"."+key.Value, ".")
 		into := field(key.Value)
 		if !into.IsValid() {
-			f := finding.New("WS963", at, fmt.Sprintf("the key %q is not known", key.Value), "correct its spelling or remove it; see inventory.schema.json")
+			f := finding.New(finding.WS963, at, fmt.Sprintf("the key %q is not known", key.Value), "correct its spelling or remove it; see inventory.schema.json")
 			f.Line = key.Line
 			r.add(n, f)
 			continue
@@ -414,7 +414,7 @@ func (r *inventoryReader) twice(n *yaml.Node, path string) {
 	for i := 0; i < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if line, again := seen[key.Value]; again {
-			f := finding.New("WS965", strings.TrimPrefix(path+"."+key.Value, "."), fmt.Sprintf("the key %q stands in line %d, too", key.Value, line), "remove one of them")
+			f := finding.New(finding.WS965, strings.TrimPrefix(path+"."+key.Value, "."), fmt.Sprintf("the key %q stands in line %d, too", key.Value, line), "remove one of them")
 			f.Line = key.Line
 			r.add(n, f)
 			continue
@@ -442,12 +442,13 @@ func (r *inventoryReader) releases(root *yaml.Node, path string, texts []string)
 }
 
 func (r *inventoryReader) release(root *yaml.Node, path, text string) version.Release {
-	release, err := version.Parse(text)
-	for _, f := range findings(err) {
+	m, err := MeshOf(text)
+	for _, f := range finding.In(err) {
 		f.Path = path
 		r.add(root, f)
+		return version.Release{}
 	}
-	return release
+	return m.Proxies[0]
 }
 
 func (r *inventoryReader) options(root *yaml.Node, o *inventoryOptions) []Option {

@@ -5,7 +5,6 @@ package wsmesh_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,8 +116,7 @@ func TestInventoryFindings(t *testing.T) {
 			t.Errorf("%s: %v", tt.reason, err)
 			continue
 		}
-		var l finding.List
-		errors.As(err, &l)
+		l := finding.In(err)
 		if got := places(l); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: the findings are\n%q\nand not\n%q\n%v", tt.reason, got, tt.want, err)
 		}
@@ -185,8 +183,7 @@ func FuzzParseInventory(f *testing.F) {
 		if (inv == nil) == (err == nil) {
 			t.Fatalf("%v beside %v", inv, err)
 		}
-		var l finding.List
-		if err != nil && !errors.As(err, &l) {
+		if err != nil && finding.In(err) == nil {
 			t.Fatalf("%v has no findings", err)
 		}
 	})

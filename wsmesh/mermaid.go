@@ -49,7 +49,7 @@ func (p *Plan) Mermaid(w io.Writer) error {
 func AuditMermaid(w io.Writer, objects *Manifests, mesh Mesh) error {
 	a, problems := newAuditor(objects, mesh)
 	if problems != nil {
-		return problems
+		return problems.Err()
 	}
 	a.audit()
 	found := map[*auditObject]finding.List{}
@@ -77,17 +77,17 @@ func draw(c *chart, o, service *auditObject, upgrade bool, found map[*auditObjec
 		protocol = h2
 		for _, f := range found[o] {
 			switch mine := strings.Contains(f.Message, " "+service.String()); {
-			case mine && slices.Contains([]string{"WS340", "WS341"}, f.Code):
+			case mine && slices.Contains([]string{finding.WS340.Code, finding.WS341.Code}, f.Code):
 				broken = f.Code + " 503: no allow_connect"
-			case mine && slices.Contains([]string{"WS545", "WS547", "WS548"}, f.Code):
+			case mine && slices.Contains([]string{finding.WS545.Code, finding.WS547.Code, finding.WS548.Code}, f.Code):
 				broken = f.Code + " nothing there accepts it"
 			}
 		}
 		for _, f := range found[service] {
 			switch f.Code {
-			case "WS540", "WS542", "WS543":
+			case finding.WS540.Code, finding.WS542.Code, finding.WS543.Code:
 				last, lastBroken = h2, f.Code+" the application is sent HTTP/2"
-			case "WS541":
+			case finding.WS541.Code:
 				protocol, last = bytesOnly, bytesOnly
 			}
 		}

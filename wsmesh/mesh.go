@@ -5,6 +5,7 @@ package wsmesh
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -56,7 +57,7 @@ func (m *Mesh) oldest() (all, controlPlane version.Release, problems finding.Lis
 		}
 	}
 	if len(problems) == 0 && all.IsZero() {
-		problems = append(problems, finding.New("WS401", "mesh", "no Istio release is given",
+		problems = append(problems, finding.New(finding.WS401, "mesh", "no Istio release is given",
 			"give every control plane's and proxy's release, as `istioctl version` prints them"))
 	}
 	if controlPlane.IsZero() {
@@ -66,8 +67,33 @@ func (m *Mesh) oldest() (all, controlPlane version.Release, problems finding.Lis
 }
 
 func noRelease(path string) finding.Finding {
-	return finding.New("WS402", path, "the release is the zero value, which is no release",
+	return finding.New(finding.WS402, path, "the release is the zero value, which is no release",
 		"give what version.Parse returns for the number that `istioctl version` prints")
+}
+
+// MeshOf returns a mesh in which control planes and proxies of each of the releases run, as [version.Parse] reads them:
+// whoever knows the releases of a mesh and not what runs which. The error holds a finding for each text that is no
+// release (WS409), or is that of another product (WS410).
+func MeshOf(releases ...string) (Mesh, error) {
+	var m Mesh
+	e := finding.Error{}
+	for i, text := range releases {
+		r, err := version.Parse(text)
+		if p := (*version.ParseError)(nil); errors.As(err, &p) {
+			rule := finding.WS409
+			if errors.Is(err, version.ErrNotIstioRelease) {
+				rule = finding.WS410
+			}
+			e.Findings = append(e.Findings, finding.New(rule, fmt.Sprintf("releases[%d]", i), p.Err.Error()+" "+p.Reason, p.Hint))
+			e.Causes = append(e.Causes, err)
+			continue
+		}
+		m.ControlPlanes, m.Proxies = appendRelease(m.ControlPlanes, r), appendRelease(m.Proxies, r)
+	}
+	if len(e.Findings) > 0 {
+		return Mesh{}, &e
+	}
+	return m, nil
 }
 
 // maxVersionOutput bounds what ParseMesh reads: 100,000 proxies take about 16 MiB as JSON.
@@ -85,7 +111,7 @@ func ParseMesh(istioctlVersion io.Reader) (Mesh, error) {
 		return Mesh{}, fmt.Errorf("reading the output of `istioctl version`: %w", err)
 	}
 	if len(data) > maxVersionOutput {
-		return Mesh{}, finding.List{unreadable("", "the text is longer than 64 MiB", "give what `istioctl version` prints, and nothing else")}
+		return Mesh{}, finding.List{unreadable("", "the text is longer than 64 MiB", "give what `istioctl version` prints, and nothing else")}.Err()
 	}
 	var r meshReader
 	if structured.Match(data) {
@@ -113,7 +139,7 @@ var (
 )
 
 func unreadable(path, message, hint string) finding.Finding {
-	return finding.New("WS408", path, message, hint)
+	return finding.New(finding.WS408, path, message, hint)
 }
 
 type meshReader struct {
@@ -185,8 +211,8 @@ func (r *meshReader) add(line int, component, text string) {
 	release, err := version.Parse(text)
 	if err != nil {
 		message := err.Error()
-		if l := findings(err); len(l) > 0 {
-			message = l[0].Message // without the hint, which is another one here
+		if e := (*version.ParseError)(nil); errors.As(err, &e) {
+			message = e.Err.Error() + " " + e.Reason // without the hint, which is another one here
 		}
 		f := unreadable(component+" version", message, "find out which Istio release the "+component+" runs, and give it as a Mesh")
 		f.Line = line

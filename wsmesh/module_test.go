@@ -76,7 +76,7 @@ func TestCodesStandOnce(t *testing.T) {
 			return nil
 		}
 		src, err := os.ReadFile(path)
-		for _, m := range regexp.MustCompile(`(?:(?:New|because|add)\(|\bcode :?= )"(WS[0-9]{3})"`).FindAllSubmatch(src, -1) {
+		for _, m := range regexp.MustCompile(`(?:(?:New|because|add)\(|\brule :?= )finding\.(WS[0-9]{3})\b`).FindAllSubmatch(src, -1) {
 			places[string(m[1])] = append(places[string(m[1])], path)
 		}
 		return err

@@ -192,7 +192,7 @@ func (r *request) checkAPIVersion() finding.List {
 			return nil
 		}
 	}
-	return finding.List{finding.New("WS405", "apiVersion",
+	return finding.List{finding.New(finding.WS405, "apiVersion",
 		fmt.Sprintf("%q is no apiVersion of DestinationRules that Istio %s, the oldest control plane, serves", r.apiVersion, r.oldestControlPlane),
 		"give "+apiV1beta1+", or leave it out")}
 }
@@ -211,7 +211,7 @@ func (r *request) checkProxyVersion() finding.List {
 		re, err = regexp.Compile(pattern)
 	}
 	if err != nil {
-		return finding.List{finding.New("WS403", path, err.Error(), `give a constraint such as ">=1.12.0" or ">=1.12, <1.20"`)}
+		return finding.List{finding.New(finding.WS403, path, err.Error(), `give a constraint such as ">=1.12.0" or ">=1.12, <1.20"`)}
 	}
 	r.pattern = pattern
 	proxies := r.mesh.Proxies
@@ -221,7 +221,7 @@ func (r *request) checkProxyVersion() finding.List {
 	var l finding.List
 	for _, p := range proxies {
 		if !re.MatchString(p.String()) {
-			l = append(l, finding.New("WS404", path,
+			l = append(l, finding.New(finding.WS404, path,
 				fmt.Sprintf("the constraint %q leaves out the proxies of release %s, which clients would upgrade to all the same", r.proxyVersion, p),
 				"widen the constraint to every release of the mesh, or leave it out"))
 		}
@@ -253,7 +253,7 @@ func (r *request) checkHost() finding.List {
 	name, rest, dotted := strings.Cut(r.host, ".")
 	if dotted && name == r.svc.Name && slices.Contains([]string{r.svc.Namespace, r.svc.Namespace + ".svc"}, rest) ||
 		dotted && name == r.svc.Name && r.svc.Namespace == "" && !strings.Contains(rest, ".") {
-		l = append(l, r.onRule(finding.New("WS508", "spec.host",
+		l = append(l, r.onRule(finding.New(finding.WS508, "spec.host",
 			fmt.Sprintf("the host %q has a dot, so Istio takes it as fully qualified, and no Service has that name", r.host),
 			fmt.Sprintf("give %q or leave out WithHost", resolveHost(name, strings.TrimSuffix(rest, ".svc"), r.mesh.clusterDomain())))))
 	}
@@ -273,7 +273,7 @@ func (r *request) checkBase() finding.List {
 		}
 		message = fmt.Sprintf("the base rule is for the host %q", host)
 	}
-	return finding.List{r.onRule(finding.New("WS310", "spec.host", message+", and the plan for "+strconv.Quote(want),
+	return finding.List{r.onRule(finding.New(finding.WS310, "spec.host", message+", and the plan for "+strconv.Quote(want),
 		"give WithBaseRule the DestinationRule of that host, or leave it out"))}
 }
 

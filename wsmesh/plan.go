@@ -4,7 +4,6 @@ package wsmesh
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -35,7 +34,7 @@ type Plan struct {
 // the objects: a DestinationRule, and with UPGRADE the EnvoyFilters that it needs.
 //
 // The error lists everything that is wrong with the Service, the mesh, the options and the objects, as a
-// [finding.List] in errors.As; the plan is nil then.
+// [*finding.Error] in errors.As; the plan is nil then.
 func NewPlan(svc Service, mesh Mesh, opts ...Option) (*Plan, error) {
 	p := &Plan{req: request{svc: svc, mesh: mesh}}
 	p.req.apply(opts)
@@ -80,7 +79,7 @@ func (p *Plan) buildRule() (*destinationrule.Rule, finding.List) {
 		Host:        r.plannedHost(),
 		H2Upgrade:   p.decision.Policy,
 	}.Build()
-	return rule, findings(err)
+	return rule, finding.In(err)
 }
 
 func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, finding.List) {
@@ -93,13 +92,13 @@ func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, fin
 	base.Annotations = overlay(base.Annotations, r.annotations)
 	rule, err := base.WithH2Upgrade(p.decision.Policy)
 	if err != nil {
-		return nil, findings(err)
+		return nil, finding.In(err)
 	}
 	if r.host != "" {
 		rule.Spec.Host = r.host // another spelling of the base's
 	}
 	for _, path := range droppedBy(r.base, rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy()) {
-		f := finding.New("WS311", path, "the base rule has settings of its own here, which replace the destination's: "+
+		f := finding.New(finding.WS311, path, "the base rule has settings of its own here, which replace the destination's: "+
 			p.decision.Policy.String()+" was set here too", "")
 		f.Object = rule.String()
 		p.notes = append(p.notes, f)
@@ -126,9 +125,9 @@ func droppedBy(base *destinationrule.Rule, policy networking.ConnectionPoolSetti
 }
 
 // The codes with which a DestinationRule's own validation says that a level does not inherit the policy.
-const (
-	portLevelDrops = "WS164"
-	subsetDrops    = "WS165"
+var (
+	portLevelDrops = finding.WS164.Code
+	subsetDrops    = finding.WS165.Code
 )
 
 var (
@@ -160,7 +159,7 @@ func (p *Plan) buildFilters() finding.List {
 		Workload:    r.svc.Workload,
 		Patches:     []envoyfilter.Patch{patch},
 	}.Build()
-	problems := findings(err)
+	problems := finding.In(err)
 	p.filters = append(p.filters, filter)
 	for i, g := range r.gateways {
 		patch := gatewayPatch
@@ -173,7 +172,7 @@ func (p *Plan) buildFilters() finding.List {
 			Workload:    g.workload,
 			Patches:     []envoyfilter.Patch{patch},
 		}.Build()
-		problems = append(problems, findings(err)...)
+		problems = append(problems, finding.In(err)...)
 		p.filters = append(p.filters, filter)
 	}
 	return problems
@@ -196,23 +195,23 @@ func (p *Plan) gatewayFilterName(name string, i int) string {
 // note says what the user should know beside the reasons for the decision.
 func (p *Plan) note() {
 	r := &p.req
-	add := func(code, path, message, hint string) {
-		f := finding.New(code, path, message, hint)
+	add := func(rule finding.Rule, path, message, hint string) {
+		f := finding.New(rule, path, message, hint)
 		f.Object = p.rule.String()
 		p.notes = append(p.notes, f)
 	}
 	switch {
 	case len(r.gateways) == 0:
 	case p.decision.Policy != destinationrule.Upgrade:
-		add("WS306", "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
+		add(finding.WS306, "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
 			"browsers open WebSockets over HTTP/1.1 then, which needs no setting")
 	default:
-		add("WS307", "", "through the gateway a browser's WebSocket comes to the application without Sec-WebSocket-Key, which most answer with 400",
+		add(finding.WS307, "", "through the gateway a browser's WebSocket comes to the application without Sec-WebSocket-Key, which most answer with 400",
 			"leave out the gateway's filter, so that browsers use HTTP/1.1, or set the header in the VirtualService's route for requests with \"upgrade: websocket\" and without it")
 	}
 	for _, filter := range p.filters {
 		if filter.Namespace == r.mesh.rootNamespace() {
-			f := finding.New("WS313", "metadata.namespace",
+			f := finding.New(finding.WS313, "metadata.namespace",
 				fmt.Sprintf("%s is the mesh's root namespace: the filter applies to pods with these labels in every namespace", filter.Namespace),
 				"see to it that no other pods carry the labels")
 			f.Object = filter.String()
@@ -220,15 +219,15 @@ func (p *Plan) note() {
 		}
 	}
 	if r.apiVersion == apiV1beta1 && !r.oldestControlPlane.Supports(version.NetworkingV1beta1) {
-		add("WS406", "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, apiV1alpha3),
+		add(finding.WS406, "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, apiV1alpha3),
 			"give WithAPIVersion(\""+apiV1alpha3+"\"), or upgrade Istio")
 	}
 	if !r.oldestControlPlane.Supports(version.H2UpgradeImplemented) {
-		add("WS407", "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy",
+		add(finding.WS407, "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy",
 			fmt.Sprintf("Istio %s accepts h2UpgradePolicy and ignores it", r.oldestControlPlane), "upgrade Istio to 1.6 or later")
 	}
 	if r.base == nil && r.newestControlPlaneSupports(version.DefaultTrafficPolicy) {
-		add("WS312", "spec.trafficPolicy.connectionPool",
+		add(finding.WS312, "spec.trafficPolicy.connectionPool",
 			"where MeshConfig sets defaultTrafficPolicy.connectionPool, this rule's connectionPool takes its place for the host",
 			"repeat the mesh's settings in a rule given by WithBaseRule")
 	}
@@ -241,16 +240,6 @@ func (r *request) newestControlPlaneSupports(f version.Feature) bool {
 		}
 	}
 	return false
-}
-
-// findings returns the list in an error of the packages below.
-func findings(err error) finding.List {
-	if err == nil {
-		return nil
-	}
-	var l finding.List
-	errors.As(err, &l)
-	return l
 }
 
 // Decision returns the policy and the reasons for it.

@@ -317,15 +317,15 @@ func TestNewPlanRefuses(t *testing.T) {
 			if err == nil || plan != nil {
 				t.Fatalf("plan %v, error %v", plan, err)
 			}
-			var list finding.List
-			if !errors.As(err, &list) {
+			list := finding.In(err)
+			if list == nil {
 				t.Fatalf("no finding.List in %v", err)
 			}
 			i := slices.IndexFunc(list, func(f finding.Finding) bool { return strings.HasPrefix(f.Code, tt.code) && f.Path == tt.path })
 			if i < 0 {
 				t.Fatalf("no %s at %s among\n%v", tt.code, tt.path, err)
 			}
-			if f := list[i]; f.Severity != finding.Error || f.Hint == "" || f.Message == "" || f.Source == "" {
+			if f := list[i]; f.Severity != finding.SeverityError || f.Hint == "" || f.Message == "" || f.Source == "" {
 				t.Errorf("half a finding: %+v", f)
 			}
 			if strings.Contains(err.Error(), "\n") && len(list.Errors()) < 2 {

@@ -42,7 +42,7 @@ func (s *Service) object() string {
 func (s *Service) validate() finding.List {
 	var l finding.List
 	if reason := names.Label(s.Name); reason != "" {
-		l = append(l, finding.New("WS501", "metadata.name",
+		l = append(l, finding.New(finding.WS501, "metadata.name",
 			fmt.Sprintf("the Service's name %q %s", s.Name, reason), "give the Service's metadata.name"))
 	}
 	if s.Namespace != "" {
@@ -54,7 +54,7 @@ func (s *Service) validate() finding.List {
 		number uint32
 	}{{"port", s.Port.Number}, {"targetPort", s.Port.TargetPort}} {
 		if p.number > 65535 {
-			l = append(l, finding.New("WS505", "spec.ports[0]."+p.field,
+			l = append(l, finding.New(finding.WS505, "spec.ports[0]."+p.field,
 				fmt.Sprintf("port %d is out of range", p.number), "give a number from 1 to 65535, or 0 for none"))
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Service) validate() finding.List {
 
 func namespaceFindings(path, namespace string) finding.List {
 	if reason := names.Label(namespace); reason != "" {
-		return finding.List{finding.New("WS502", path,
+		return finding.List{finding.New(finding.WS502, path,
 			fmt.Sprintf("the namespace %q %s", namespace, reason), "give the namespace as `kubectl get namespaces` prints it")}
 	}
 	return nil
@@ -75,7 +75,7 @@ func namespaceFindings(path, namespace string) finding.List {
 // workloadFindings checks labels that select pods. Where they are broken, they are reported in order of the keys.
 func workloadFindings(path string, labels map[string]string) finding.List {
 	if len(labels) == 0 {
-		return finding.List{finding.New("WS503", path, "no workload labels are given",
+		return finding.List{finding.New(finding.WS503, path, "no workload labels are given",
 			"give the labels of the server's pods, such as app=websockets-server; they are never guessed")}
 	}
 	var l finding.List
@@ -95,7 +95,7 @@ func labelFinding(path, k, v string) finding.Finding {
 	} else if v == "" {
 		message = fmt.Sprintf("the label %q has an empty value, which selects only pods that carry it empty", k)
 	}
-	return finding.New("WS504", path+"["+strconv.Quote(k)+"]", message, "give a label as the pods carry it, such as app=websockets-server")
+	return finding.New(finding.WS504, path+"["+strconv.Quote(k)+"]", message, "give a label as the pods carry it, such as app=websockets-server")
 }
 
 // appProtocolWebSocket is how Kubernetes spells WebSocket in clear text in a Service's appProtocol.
@@ -165,7 +165,7 @@ func (s *Service) portFinding(proto string) finding.Finding {
 	if p.AppProtocol != "" {
 		hint = "set the port's appProtocol to \"http\" to have WebSocket over HTTP/2"
 	}
-	f := finding.New("WS507", "spec.ports[0]", what+" "+effect, hint)
+	f := finding.New(finding.WS507, "spec.ports[0]", what+" "+effect, hint)
 	f.Object = s.object()
 	return f
 }

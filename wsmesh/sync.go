@@ -168,7 +168,7 @@ func (s *syncer) compare(files map[string]*bytes.Buffer) ([]Change, error) {
 		case err != nil:
 			return nil, err
 		case !ours && needed:
-			f := finding.New("WS971", "", "a file of this name is to be written, and the one that is there was not written by wsmesh", "move it away, or choose another directory")
+			f := finding.New(finding.WS971, "", "a file of this name is to be written, and the one that is there was not written by wsmesh", "move it away, or choose another directory")
 			f.File = s.path(name)
 			foreign = append(foreign, f)
 		case !ours:

@@ -68,7 +68,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		return exitUsage
 	}
 	paths = append(paths, flags.Args()...)
-	least := slices.IndexFunc([]finding.Severity{finding.Info, finding.Warning, finding.Error}, func(s finding.Severity) bool { return s.String() == *severity })
+	least := slices.IndexFunc([]finding.Severity{finding.Info, finding.Warning, finding.SeverityError}, func(s finding.Severity) bool { return s.String() == *severity })
 	printer, known := printers[*format]
 	switch {
 	case len(paths) == 0:
@@ -189,7 +189,7 @@ var printers = map[string]func(w io.Writer, list finding.List, colour bool) erro
 	"text": printText, "json": printJSON, "sarif": printSARIF, "github": printGitHub,
 }
 
-var colours = map[finding.Severity]string{finding.Info: "\x1b[36m", finding.Warning: "\x1b[33m", finding.Error: "\x1b[31m"}
+var colours = map[finding.Severity]string{finding.Info: "\x1b[36m", finding.Warning: "\x1b[33m", finding.SeverityError: "\x1b[31m"}
 
 func printText(w io.Writer, list finding.List, colour bool) error {
 	for _, f := range list {
@@ -230,7 +230,7 @@ func printGitHub(w io.Writer, list finding.List, _ bool) error {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	for _, f := range list {
-		command := map[finding.Severity]string{finding.Info: "notice", finding.Warning: "warning", finding.Error: "error"}[f.Severity]
+		command := map[finding.Severity]string{finding.Info: "notice", finding.Warning: "warning", finding.SeverityError: "error"}[f.Severity]
 		text := strings.TrimSpace(f.Object + " " + f.Path)
 		if text != "" {
 			text += ": "
@@ -251,7 +251,7 @@ type object = map[string]any
 
 // printSARIF writes SARIF 2.1.0, which code scanning reads.
 func printSARIF(w io.Writer, list finding.List, _ bool) error {
-	levels := map[finding.Severity]string{finding.Info: "note", finding.Warning: "warning", finding.Error: "error"}
+	levels := map[finding.Severity]string{finding.Info: "note", finding.Warning: "warning", finding.SeverityError: "error"}
 	rules, results := []object{}, []object{}
 	for _, c := range finding.Codes() {
 		if slices.ContainsFunc(list, func(f finding.Finding) bool { return f.Code == c.Code }) {

@@ -175,8 +175,8 @@ func (p *program) refuse(err error, sum wsmesh.Summary) int {
 	for _, f := range sum.Findings.Warnings() {
 		fmt.Fprintln(p.stderr, f)
 	}
-	var list finding.List
-	if errors.As(err, &list) {
+	list := finding.In(err)
+	if list != nil {
 		for _, f := range list {
 			fmt.Fprintln(p.stderr, f)
 		}

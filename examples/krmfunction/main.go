@@ -120,8 +120,7 @@ func generate(functionConfig []byte) (docs []string, findings finding.List, fail
 	}
 	inv, err := wsmesh.ParseInventory(functionConfig, config.Metadata.Annotations["config.kubernetes.io/path"])
 	if err != nil {
-		errors.As(err, &findings)
-		return nil, findings, err
+		return nil, finding.In(err), err
 	}
 	var stream bytes.Buffer
 	sum, err := wsmesh.Generate(context.Background(), &stream, wsmesh.Services(inv.Services), inv.Mesh, inv.Options...)

@@ -173,7 +173,7 @@ func (c *controller) plan(svc *corev1.Service) (*wsmesh.Plan, error) {
 		}
 	}
 	if plan == nil {
-		return nil, finding.List{finding.New("WS505", "spec.ports", "the Service has no port", "give the port that WebSockets use")}
+		return nil, finding.List{finding.New(finding.WS505, "spec.ports", "the Service has no port", "give the port that WebSockets use")}
 	}
 	return plan, nil
 }

@@ -20,7 +20,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -147,22 +146,15 @@ func readMesh(releases []string, istioctlVersion string, stdin io.Reader) (wsmes
 			return wsmesh.Mesh{}, err
 		}
 	}
-	var problems finding.List
-	for _, s := range releases {
-		r, err := version.Parse(s)
-		if err != nil {
-			var list finding.List
-			errors.As(err, &list)
-			for _, f := range list {
-				f.Path = "-istio"
-				problems = append(problems, f)
-			}
-			continue
+	given, err := wsmesh.MeshOf(releases...)
+	if e := (*finding.Error)(nil); errors.As(err, &e) {
+		for i := range e.Findings {
+			e.Findings[i].Path = "-istio"
 		}
-		mesh.ControlPlanes = append(mesh.ControlPlanes, r)
-		mesh.Proxies = append(mesh.Proxies, r)
 	}
-	return mesh, problems.Err()
+	mesh.ControlPlanes = append(mesh.ControlPlanes, given.ControlPlanes...)
+	mesh.Proxies = append(mesh.Proxies, given.Proxies...)
+	return mesh, err
 }
 
 // writeJSON writes the objects as one List, which `kubectl apply -f -` takes.
@@ -183,8 +175,8 @@ func writeJSON(w io.Writer, plan *wsmesh.Plan) error {
 }
 
 func refuse(stderr io.Writer, err error) int {
-	var list finding.List
-	if errors.As(err, &list) {
+	list := finding.In(err)
+	if list != nil {
 		printFindings(stderr, list)
 	} else {
 		fmt.Fprintln(stderr, "error:", err)

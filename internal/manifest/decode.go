@@ -140,7 +140,7 @@ type walker struct {
 // list returns the findings, with one that counts those which are not listed.
 func (w *walker) list() finding.List {
 	if w.unlisted > 0 {
-		w.findings = append(w.findings, finding.New("WS939", w.path.root,
+		w.findings = append(w.findings, finding.New(finding.WS939, w.path.root,
 			fmt.Sprintf("%d further problems are not listed", w.unlisted), "correct those that are listed first"))
 	}
 	return w.findings
@@ -550,7 +550,7 @@ func (w *walker) items(v any) ([]any, bool) {
 // utf8 checks that text is valid UTF-8, which protobuf's strings and JSON are.
 func (w *walker) utf8(s string) {
 	if !utf8.ValidString(s) {
-		w.add(finding.New("WS931", w.path.String(), quote(s)+" is not valid UTF-8", "save the text as UTF-8"))
+		w.add(finding.New(finding.WS931, w.path.String(), quote(s)+" is not valid UTF-8", "save the text as UTF-8"))
 	}
 }
 
@@ -560,7 +560,7 @@ func (w *walker) unknown(name, in string, known func() []string) {
 	if !w.full() { // a hint takes its time
 		hint = nameHint(name, known())
 	}
-	w.add(finding.New("WS920", w.path.String(), fmt.Sprintf("the field %s is not known in %s", quote(name), in), hint))
+	w.add(finding.New(finding.WS920, w.path.String(), fmt.Sprintf("the field %s is not known in %s", quote(name), in), hint))
 }
 
 // fieldNames returns the names of the message's fields that can stand for name.
@@ -582,7 +582,7 @@ func (w *walker) fieldNames(name string, md protoreflect.MessageDescriptor) []st
 }
 
 func (w *walker) wrongType(v any, want, hint string) {
-	w.add(finding.New("WS921", w.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), hint))
+	w.add(finding.New(finding.WS921, w.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), hint))
 }
 
 func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {
@@ -593,7 +593,7 @@ func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {
 			hint = fmt.Sprintf("did you mean %s? %s", n, hint)
 		}
 	}
-	w.add(finding.New("WS922", w.path.String(), fmt.Sprintf("%s is not a value of %s", quote(name), ed.FullName()), hint))
+	w.add(finding.New(finding.WS922, w.path.String(), fmt.Sprintf("%s is not a value of %s", quote(name), ed.FullName()), hint))
 }
 
 func (w *walker) outOfRange(v any, kind protoreflect.Kind) {
@@ -601,7 +601,7 @@ func (w *walker) outOfRange(v any, kind protoreflect.Kind) {
 	if !isFloat(kind) {
 		hint += ", in digits only"
 	}
-	w.add(finding.New("WS923", w.path.String(), fmt.Sprintf("%s is not %s", describe(v), rangeOf(kind)), hint))
+	w.add(finding.New(finding.WS923, w.path.String(), fmt.Sprintf("%s is not %s", describe(v), rangeOf(kind)), hint))
 }
 
 // rangeOf says which numbers a kind takes.
@@ -622,20 +622,20 @@ func rangeOf(kind protoreflect.Kind) string {
 }
 
 func (w *walker) malformed(v any, what, hint string) {
-	w.add(finding.New("WS924", w.path.String(), fmt.Sprintf("%s is not a %s", describe(v), what), hint))
+	w.add(finding.New(finding.WS924, w.path.String(), fmt.Sprintf("%s is not a %s", describe(v), what), hint))
 }
 
 func (w *walker) both(name, first string) {
-	w.add(finding.New("WS925", w.path.String(), fmt.Sprintf("%s is set together with %s", name, first),
+	w.add(finding.New(finding.WS925, w.path.String(), fmt.Sprintf("%s is set together with %s", name, first),
 		fmt.Sprintf("set only one of %s and %s", first, name)))
 }
 
 func (w *walker) twice(name, first string) {
-	w.add(finding.New("WS926", w.path.String(), fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them"))
+	w.add(finding.New(finding.WS926, w.path.String(), fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them"))
 }
 
 func (w *walker) badAny(message, hint string) {
-	w.add(finding.New("WS927", w.path.String(), message, hint))
+	w.add(finding.New(finding.WS927, w.path.String(), message, hint))
 }
 
 func (w *walker) unknownType(url string) {
@@ -643,16 +643,16 @@ func (w *walker) unknownType(url string) {
 	if name := url[strings.LastIndexByte(url, '/')+1:]; strings.Contains(name, ".v2.") || strings.Contains(name, ".v2alpha.") {
 		hint = "Envoy dropped its v2 API in release 1.18: give the v3 type"
 	}
-	w.add(finding.New("WS928", w.path.String(), fmt.Sprintf("the type %s is not known", quote(url)), hint))
+	w.add(finding.New(finding.WS928, w.path.String(), fmt.Sprintf("the type %s is not known", quote(url)), hint))
 }
 
 func (w *walker) tooDeep() {
-	w.add(finding.New("WS929", w.path.String(), fmt.Sprintf("the value is nested more than %d levels deep", maxDepth), "flatten the configuration"))
+	w.add(finding.New(finding.WS929, w.path.String(), fmt.Sprintf("the value is nested more than %d levels deep", maxDepth), "flatten the configuration"))
 }
 
 // refused turns what protojson alone finds into a finding.
 func (w *walker) refused(err error) {
-	w.add(finding.New("WS930", w.path.String(), "protobuf refuses the value: "+protoText(err), "correct the value"))
+	w.add(finding.New(finding.WS930, w.path.String(), "protobuf refuses the value: "+protoText(err), "correct the value"))
 }
 
 // protoText returns what an error of protobuf says. Its text has no-break spaces in some builds and not in others, and

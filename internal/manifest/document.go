@@ -37,7 +37,7 @@ func document(data []byte) (any, finding.List) {
 	}
 	tree, findings := read(data)
 	if tree == nil && len(findings) == 0 {
-		findings = finding.List{finding.New("WS901", "", "the manifest holds no document",
+		findings = finding.List{finding.New(finding.WS901, "", "the manifest holds no document",
 			"give one object with apiVersion, kind, metadata and spec")}
 	}
 	return tree, findings
@@ -47,7 +47,7 @@ func document(data []byte) (any, finding.List) {
 func unreadable(data []byte) finding.List {
 	switch i := bytes.IndexByte(data, 0); {
 	case len(data) > maxSize:
-		return finding.List{finding.New("WS904", "", fmt.Sprintf("the manifest has %d bytes", len(data)),
+		return finding.List{finding.New(finding.WS904, "", fmt.Sprintf("the manifest has %d bytes", len(data)),
 			fmt.Sprintf("give at most %d bytes; the API server takes no more in one request", maxSize))}
 	case i >= 0:
 		return notText(data, i, "a NUL byte")
@@ -66,14 +66,14 @@ func unreadable(data []byte) finding.List {
 }
 
 func notText(data []byte, i int, what string) finding.List {
-	f := finding.New("WS903", "", fmt.Sprintf("byte %d of the manifest is %s", i+1, what), "save the manifest as UTF-8 text")
+	f := finding.New(finding.WS903, "", fmt.Sprintf("byte %d of the manifest is %s", i+1, what), "save the manifest as UTF-8 text")
 	f.Line = 1 + bytes.Count(data[:i], []byte("\n"))
 	return finding.List{f}
 }
 
 func readYAML(data []byte) (any, finding.List) {
 	if line, what := misplaced(data); line > 0 {
-		f := finding.New("WS910", "", what+" stands where kubectl takes it for a document", "remove that line")
+		f := finding.New(finding.WS910, "", what+" stands where kubectl takes it for a document", "remove that line")
 		f.Line = line
 		return nil, finding.List{f}
 	}
@@ -91,7 +91,7 @@ func readYAML(data []byte) (any, finding.List) {
 			continue
 		}
 		if tree != nil {
-			return nil, finding.List{finding.New("WS905", "", "the manifest holds more than one document",
+			return nil, finding.List{finding.New(finding.WS905, "", "the manifest holds more than one document",
 				"give each object as a manifest of its own")}
 		}
 		tree = doc
@@ -134,7 +134,7 @@ func malformed(err error) finding.List {
 	var duplicates *goyaml.TypeError
 	if !errors.As(err, &duplicates) {
 		text, line := cutLine(strings.TrimPrefix(err.Error(), "yaml: "))
-		f := finding.New("WS902", "", "the manifest is not YAML: "+cut(text), "correct the indentation, quotes or colons there")
+		f := finding.New(finding.WS902, "", "the manifest is not YAML: "+cut(text), "correct the indentation, quotes or colons there")
 		f.Line = line
 		return finding.List{f}
 	}
@@ -159,7 +159,7 @@ func cutLine(text string) (string, int) {
 
 // repeated reports a key, as it is quoted in the message, that stands twice.
 func (w *walker) repeated(key string, line int) {
-	f := finding.New("WS909", w.path.String(), fmt.Sprintf("the key %s stands twice", cut(key)), "remove one of them")
+	f := finding.New(finding.WS909, w.path.String(), fmt.Sprintf("the key %s stands twice", cut(key)), "remove one of them")
 	f.Line = line
 	w.add(f)
 }

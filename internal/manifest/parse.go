@@ -51,15 +51,15 @@ func (p *parser) document(doc map[string]any, apiVersions []string) {
 	kind, apiVersion := doc["kind"], doc["apiVersion"]
 	switch {
 	case kind == "List" || kind == p.into.Kind+"List":
-		p.add(finding.New("WS906", "kind", fmt.Sprintf("the manifest is a %s", kind), "give each entry of its items as a manifest of its own"))
+		p.add(finding.New(finding.WS906, "kind", fmt.Sprintf("the manifest is a %s", kind), "give each entry of its items as a manifest of its own"))
 		return
 	case kind != p.into.Kind:
-		p.add(finding.New("WS907", "kind", fmt.Sprintf("the kind is %s", found(kind)), "give a "+p.into.Kind))
+		p.add(finding.New(finding.WS907, "kind", fmt.Sprintf("the kind is %s", found(kind)), "give a "+p.into.Kind))
 		return
 	}
 	p.into.APIVersion, _ = apiVersion.(string)
 	if !slices.Contains(apiVersions, p.into.APIVersion) {
-		p.add(finding.New("WS908", "apiVersion", fmt.Sprintf("the apiVersion is %s", found(apiVersion)),
+		p.add(finding.New(finding.WS908, "apiVersion", fmt.Sprintf("the apiVersion is %s", found(apiVersion)),
 			fmt.Sprintf("%s is served as %s", p.into.Kind, strings.Join(apiVersions, ", "))))
 	}
 	p.path.push(field("metadata"))

@@ -46,7 +46,7 @@ func (p *parser) served(fields map[string]any, checks map[string]func(*parser, a
 }
 
 func (p *parser) notServed(v any, want string) {
-	p.add(finding.New("WS911", p.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), "remove it: the API server sets it"))
+	p.add(finding.New(finding.WS911, p.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), "remove it: the API server sets it"))
 }
 
 func (p *parser) servedText(v any) {

@@ -22,12 +22,12 @@ func (o Object) Validate() finding.List {
 	if o.Name == "" {
 		list = append(list, missingName())
 	} else if reason := names.Subdomain(o.Name); reason != "" {
-		list = append(list, finding.New("WS952", "metadata.name", quote(o.Name)+" "+reason,
+		list = append(list, finding.New(finding.WS952, "metadata.name", quote(o.Name)+" "+reason,
 			`write a name such as "websockets-server"`))
 	}
 	if o.Namespace != "" {
 		if reason := names.Label(o.Namespace); reason != "" {
-			list = append(list, finding.New("WS953", "metadata.namespace", quote(o.Namespace)+" "+reason,
+			list = append(list, finding.New(finding.WS953, "metadata.namespace", quote(o.Namespace)+" "+reason,
 				`write a namespace such as "default"`))
 		}
 	}
@@ -36,7 +36,7 @@ func (o Object) Validate() finding.List {
 }
 
 func missingName() finding.Finding {
-	return finding.New("WS951", "metadata.name", "the object has no name", "give it a name; generateName does not do")
+	return finding.New(finding.WS951, "metadata.name", "the object has no name", "give it a name; generateName does not do")
 }
 
 func validateLabels(labels map[string]string) finding.List {
@@ -51,11 +51,11 @@ func validateLabels(labels map[string]string) finding.List {
 	for _, key := range sortedKeys(labels) {
 		path := "metadata.labels[" + quote(key) + "]"
 		if reason := names.QualifiedName(key); reason != "" {
-			list = append(list, finding.New("WS954", path, "the key "+quote(key)+" "+reason,
+			list = append(list, finding.New(finding.WS954, path, "the key "+quote(key)+" "+reason,
 				`write a key such as "app" or "app.kubernetes.io/name"`))
 		}
 		if value := labels[key]; names.LabelValue(value) != "" {
-			list = append(list, finding.New("WS955", path, quote(value)+" "+names.LabelValue(value),
+			list = append(list, finding.New(finding.WS955, path, quote(value)+" "+names.LabelValue(value),
 				"shorten or rewrite the value, or make it an annotation"))
 		}
 	}
@@ -70,7 +70,7 @@ func validateAnnotations(annotations map[string]string) finding.List {
 	}
 	var list finding.List
 	if size > maxAnnotations {
-		list = append(list, finding.New("WS957", "metadata.annotations", fmt.Sprintf("the annotations have %d bytes", size),
+		list = append(list, finding.New(finding.WS957, "metadata.annotations", fmt.Sprintf("the annotations have %d bytes", size),
 			fmt.Sprintf("keep the keys and values together below %d bytes", maxAnnotations)))
 	}
 	if good {
@@ -79,14 +79,14 @@ func validateAnnotations(annotations map[string]string) finding.List {
 	for _, key := range sortedKeys(annotations) {
 		path := "metadata.annotations[" + quote(key) + "]"
 		if reason := annotationKey(key); reason != "" {
-			list = append(list, finding.New("WS956", path, "the key "+quote(key)+" "+reason,
+			list = append(list, finding.New(finding.WS956, path, "the key "+quote(key)+" "+reason,
 				`write a key such as "example.com/owner"`))
 		}
 		if reason := refusedByIstiod(key); reason != "" {
-			list = append(list, finding.New("WS958", path, quote(key)+" "+reason, "remove the annotation"))
+			list = append(list, finding.New(finding.WS958, path, quote(key)+" "+reason, "remove the annotation"))
 		}
 		if value := annotations[key]; !utf8.ValidString(value) {
-			list = append(list, finding.New("WS959", path, quote(value)+" is not valid UTF-8", "save the text as UTF-8"))
+			list = append(list, finding.New(finding.WS959, path, quote(value)+" is not valid UTF-8", "save the text as UTF-8"))
 		}
 	}
 	return list

@@ -3,17 +3,24 @@
 package finding_test
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
+// The rules of a package that reports findings are variables, each with its code.
+var (
+	unknownField = finding.Rule{Code: "WS920", Severity: finding.SeverityError, Meaning: "A field must be known."}
+	badName      = finding.Rule{Code: "WS952", Severity: finding.SeverityError, Meaning: "A name must be one that Kubernetes takes."}
+	selectsNone  = finding.Rule{Code: "WS343", Severity: finding.Warning, Meaning: "An EnvoyFilter whose labels select no workload does nothing."}
+	noUse        = finding.Rule{Code: "WS342", Severity: finding.Info, Meaning: "The EnvoyFilter has no use."}
+)
+
 // validate stands for the functions of this module that return findings, or an error that holds them.
 func validate() error {
 	return finding.List{
-		finding.New("WS920", "spec.trafficPolicy.connectionPool.http.h2UpgradePolcy", `the field "h2UpgradePolcy" is not known`, "did you mean h2UpgradePolicy?"),
-		finding.New("WS952", "metadata.name", `"a_b" must consist of lower-case letters, digits, '-' and '.'`, `write a name such as "websockets-server"`),
+		finding.New(unknownField, "spec.trafficPolicy.connectionPool.http.h2UpgradePolcy", `the field "h2UpgradePolcy" is not known`, "did you mean h2UpgradePolicy?"),
+		finding.New(badName, "metadata.name", `"a_b" must consist of lower-case letters, digits, '-' and '.'`, `write a name such as "websockets-server"`),
 	}.WithObject("DestinationRule default/a_b").Err()
 }
 
@@ -22,8 +29,8 @@ func ExampleList_Err() {
 	err := validate()
 	fmt.Println(err)
 
-	var list finding.List
-	if errors.As(err, &list) {
+	list := finding.In(err)
+	if list != nil {
 		for _, f := range list {
 			fmt.Println(f.Code, "at", f.Path)
 		}
@@ -36,20 +43,21 @@ func ExampleList_Err() {
 }
 
 func ExampleNew() {
-	f := finding.New("WS951", "metadata.name", "the object has no name", "give it a name")
+	noName := finding.Rule{Code: "WS951", Severity: finding.SeverityError, Meaning: "An object needs a name."}
+	f := finding.New(noName, "metadata.name", "the object has no name", "give it a name")
 	f.File, f.Line = "manifests/default.yaml", 12
 	fmt.Println(f)
 	// Output: manifests/default.yaml:12: error WS951 metadata.name: the object has no name (give it a name)
 }
 
 func ExampleFinding_String() {
-	fmt.Println(finding.Finding{Code: "WS951", Severity: finding.Error, Object: "EnvoyFilter default/", Path: "metadata.name", Message: "the object has no name"})
+	fmt.Println(finding.Finding{Code: "WS951", Severity: finding.SeverityError, Object: "EnvoyFilter default/", Path: "metadata.name", Message: "the object has no name"})
 	// Output: error WS951 EnvoyFilter default/ metadata.name: the object has no name
 }
 
 func ExampleList_Errors() {
 	list := finding.List{
-		{Code: "WS951", Severity: finding.Error, Message: "the object has no name"},
+		{Code: "WS951", Severity: finding.SeverityError, Message: "the object has no name"},
 		{Code: "WS123", Severity: finding.Warning, Message: "the setting does nothing"},
 	}
 	fmt.Println(len(list.Errors()), "error,", len(list.Warnings()), "warning")
@@ -57,29 +65,40 @@ func ExampleList_Errors() {
 }
 
 func ExampleList_WithObject() {
-	list := finding.List{{Code: "WS951", Severity: finding.Error, Path: "metadata.name", Message: "the object has no name"}}
+	list := finding.List{{Code: "WS951", Severity: finding.SeverityError, Path: "metadata.name", Message: "the object has no name"}}
 	fmt.Println(list.WithObject("DestinationRule default/").Err())
 	// Output: error WS951 DestinationRule default/ metadata.name: the object has no name
 }
 
-func ExampleCodes() {
-	for _, info := range finding.Codes() {
-		if info.Code == "WS920" {
-			fmt.Printf("%s %s: %s\n", info.Severity, info.Code, info.Meaning)
-		}
+func ExampleIn() {
+	for _, f := range finding.In(validate()) {
+		fmt.Println(f.Code, finding.Is(f, badName))
 	}
-	// Output: error WS920: A field must be known: a misspelt one is dropped by Istio without a word.
+	// Output:
+	// WS920 false
+	// WS952 true
+}
+
+func ExampleIs() {
+	f := finding.New(noUse, "", "no client speaks HTTP/2 to the workload", "")
+	fmt.Println(finding.Is(f, noUse), finding.Is(f, selectsNone))
+	// Output: true false
+}
+
+func ExampleList_String() {
+	fmt.Println(finding.List{finding.New(noUse, "spec", "no client speaks HTTP/2 to the workload", "")})
+	// Output: info WS342 spec: no client speaks HTTP/2 to the workload
 }
 
 func ExampleSeverity() {
-	fmt.Println(finding.Info, finding.Warning, finding.Error, finding.Info < finding.Error)
+	fmt.Println(finding.Info, finding.Warning, finding.SeverityError, finding.Info < finding.SeverityError)
 	// Output: info warning error true
 }
 
 func ExampleList_Warnings() {
 	list := finding.List{
-		finding.New("WS343", "spec.workloadSelector.labels", "no workload carries app=caht", "select a workload that is there"),
-		finding.New("WS342", "spec.configPatches[0]", "no client speaks HTTP/2 to the workload", "remove the filter"),
+		finding.New(selectsNone, "spec.workloadSelector.labels", "no workload carries app=caht", "select a workload that is there"),
+		finding.New(noUse, "spec.configPatches[0]", "no client speaks HTTP/2 to the workload", "remove the filter"),
 	}
 	for _, f := range list.Warnings() { // WS342 is an info
 		fmt.Println(f.Code, f.Message)

@@ -9,20 +9,23 @@
 package finding
 
 import (
+	"encoding"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Severity orders findings: an Error keeps an object from being built or accepted, a Warning says that it
-// does nothing or harms WebSockets, an Info is worth knowing.
+// Severity orders findings: an error keeps an object from being built or accepted, a warning says that it
+// does nothing or harms WebSockets, an info is worth knowing.
 type Severity int
 
-// The severities, least first.
+// The severities, least first. The name of the last has a prefix, since [Error] is the error that holds findings.
 const (
 	Info Severity = iota
 	Warning
-	Error
+	SeverityError
 )
 
 // String returns "info", "warning" or "error".
@@ -32,7 +35,7 @@ func (s Severity) String() string {
 		return "info"
 	case Warning:
 		return "warning"
-	case Error:
+	case SeverityError:
 		return "error"
 	}
 	return "severity(" + strconv.Itoa(int(s)) + ")"
@@ -40,6 +43,19 @@ func (s Severity) String() string {
 
 // MarshalText returns what String returns, so that JSON carries "error" and not a number.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+var _ encoding.TextUnmarshaler = (*Severity)(nil)
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for _, known := range []Severity{Info, Warning, SeverityError} {
+		if known.String() == string(text) {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no severity: write info, warning or error", text)
+}
 
 // A Finding is one thing to know about one field of one object.
 type Finding struct {
@@ -54,15 +70,22 @@ type Finding struct {
 	Line     int      `json:"line,omitempty"`   // counted from 1; 0 where it is not known
 }
 
-// New returns a finding of code with the severity and source that [Codes] gives it.
-// Messages name the value; hints say what to write instead.
-func New(code, path, message, hint string) Finding {
-	f := Finding{Code: code, Severity: Error, Path: path, Message: message, Hint: hint}
-	if i, ok := slices.BinarySearchFunc(codes, code, func(c CodeInfo, code string) int { return strings.Compare(c.Code, code) }); ok {
-		f.Severity, f.Source = codes[i].Severity, codes[i].Source
-	}
-	return f
+// A Rule is what stays the same for all findings of one code. Each stands as a variable in the package that reports it.
+type Rule struct {
+	Code     string   // stable, e.g. "WS101"
+	Severity Severity // of every finding of the rule
+	Meaning  string   // one sentence: what must hold
+	Source   string   // the fact behind it: an upstream file, issue or document
 }
+
+// New returns a finding of the rule about the field at path. The message names the value that is wrong, and the hint
+// says what to write instead.
+func New(r Rule, path, message, hint string) Finding {
+	return Finding{Code: r.Code, Severity: r.Severity, Path: path, Message: message, Hint: hint, Source: r.Source}
+}
+
+// Is reports whether f is a finding of the rule.
+func Is(f Finding, r Rule) bool { return f.Code == r.Code }
 
 // String returns the finding on one line, as "severity code object path: message (hint)", with
 // "file:line: " before it where the finding was read from a file. Parts that are empty are left out.
@@ -94,30 +117,51 @@ func (f Finding) String() string {
 	return strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(b.String())
 }
 
-// A List is the findings of one validation, plan or audit, in the order of the fields they speak of.
-// It is an error too: [List.Err] returns it where it holds an Error, and errors.As finds it there.
+// A List is the findings of one validation, plan or audit, in the order of the fields they speak of. It is no error: a
+// list may hold nothing but warnings. [List.Err] makes an error of one that holds an Error.
 type List []Finding
 
-// Err returns nil where no finding is an Error, and else the list itself as an error whose text lists
-// the errors, one a line.
-func (l List) Err() error {
-	if !slices.ContainsFunc(l, isError) {
-		return nil
-	}
-	return l
-}
-
-// Error returns the errors of the list, one a line as [Finding.String] writes them.
-func (l List) Error() string {
-	errs := l.Errors()
-	lines := make([]string, len(errs))
-	for i, f := range errs {
+// String returns all findings of the list, one a line as [Finding.String] writes them.
+func (l List) String() string {
+	lines := make([]string, len(l))
+	for i, f := range l {
 		lines[i] = f.String()
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Errors returns the findings whose severity is Error.
+// Err returns nil where no finding is an Error, and else an [*Error] that holds the whole list.
+func (l List) Err() error {
+	if !slices.ContainsFunc(l, isError) {
+		return nil
+	}
+	return &Error{Findings: l}
+}
+
+// An Error is the error of a function that refuses its input: everything that was found, warnings included. errors.As
+// finds it in every error of this module that holds findings.
+type Error struct {
+	Findings List
+	Causes   []error // what errors.Is and errors.As find beside it, such as version.ErrNoRelease
+}
+
+// Error returns the errors among the findings, one a line as [Finding.String] writes them.
+func (e *Error) Error() string { return e.Findings.Errors().String() }
+
+// Unwrap returns the causes.
+func (e *Error) Unwrap() []error { return e.Causes }
+
+// In returns the findings that err holds: those of the first [*Error] that errors.As finds in it, and nil where there
+// is none.
+func In(err error) List {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Findings
+	}
+	return nil
+}
+
+// Errors returns the findings whose severity is SeverityError.
 func (l List) Errors() List { return l.filter(isError) }
 
 // Warnings returns the findings whose severity is Warning.
@@ -149,31 +193,31 @@ func (l List) filter(keep func(Finding) bool) List {
 	return out
 }
 
-func isError(f Finding) bool { return f.Severity == Error }
+func isError(f Finding) bool { return f.Severity == SeverityError }
 
-// CodeInfo is what stays the same for all findings of one code.
-type CodeInfo struct {
-	Code     string
-	Severity Severity
-	Meaning  string // one sentence: the rule
-	Source   string // the fact behind it: an upstream file, issue or document
+// Codes returns every rule that this module reports, in the order of their numbers.
+func Codes() []Rule { return slices.Clone(codes) }
+
+var codes = []Rule{
+	WS101, WS102, WS103, WS104, WS105, WS106, WS107, WS108, WS109, WS110, WS111, WS112,
+	WS113, WS114, WS115, WS116, WS117, WS118, WS119, WS120, WS121, WS122, WS123, WS124,
+	WS125, WS126, WS127, WS128, WS129, WS130, WS131, WS132, WS133, WS134, WS135, WS136,
+	WS137, WS138, WS139, WS140, WS141, WS142, WS143, WS144, WS161, WS162, WS163, WS164,
+	WS165, WS166, WS167, WS168, WS169, WS170, WS171, WS172, WS173, WS174, WS175, WS176,
+	WS177, WS178, WS179, WS180, WS201, WS202, WS203, WS204, WS205, WS206, WS207, WS208,
+	WS209, WS210, WS211, WS212, WS213, WS214, WS215, WS216, WS217, WS218, WS219, WS220,
+	WS221, WS222, WS223, WS224, WS225, WS226, WS227, WS228, WS230, WS231, WS232, WS233,
+	WS234, WS235, WS236, WS240, WS241, WS242, WS243, WS244, WS245, WS246, WS247, WS248,
+	WS260, WS261, WS262, WS263, WS264, WS265, WS266, WS267, WS268, WS269, WS301, WS302,
+	WS303, WS304, WS305, WS306, WS307, WS310, WS311, WS312, WS313, WS320, WS321, WS322,
+	WS323, WS329, WS340, WS341, WS342, WS343, WS344, WS345, WS346, WS347, WS348, WS349,
+	WS350, WS351, WS352, WS353, WS354, WS355, WS356, WS357, WS358, WS359, WS401, WS402,
+	WS403, WS404, WS405, WS406, WS407, WS408, WS409, WS410, WS440, WS441, WS442, WS443,
+	WS444, WS445, WS446, WS447, WS448, WS449, WS450, WS451, WS452, WS501, WS502, WS503,
+	WS504, WS505, WS506, WS507, WS508, WS540, WS541, WS542, WS543, WS544, WS545, WS546,
+	WS547, WS548, WS549, WS550, WS901, WS902, WS903, WS904, WS905, WS906, WS907, WS908,
+	WS909, WS910, WS911, WS920, WS921, WS922, WS923, WS924, WS925, WS926, WS927, WS928,
+	WS929, WS930, WS931, WS939, WS951, WS952, WS953, WS954, WS955, WS956, WS957, WS958,
+	WS959, WS961, WS962, WS963, WS964, WS965, WS966, WS969, WS971, WS990, WS991, WS992,
+	WS993, WS994,
 }
-
-// Codes returns every code that this module reports, in the order of their numbers.
-func Codes() []CodeInfo { return slices.Clone(codes) }
-
-// The table is in order of the codes: New searches it.
-var codes = slices.Concat(
-	destinationRuleCodes,
-	envoyFilterCodes,
-	pairCodes,
-	fleetCodes,
-	auditPairCodes,
-	releaseCodes,
-	auditReleaseCodes,
-	serviceCodes,
-	auditServiceCodes,
-	inputCodes,
-	inventoryCodes,
-	auditInputCodes,
-)

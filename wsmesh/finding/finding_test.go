@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func TestCodesTable(t *testing.T) {
 		if i > 0 && list[i-1].Code >= info.Code {
 			t.Errorf("%s stands after %s: the table is in ascending order, and each code is there once", info.Code, list[i-1].Code)
 		}
-		if info.Severity < Info || info.Severity > Error {
+		if info.Severity < Info || info.Severity > SeverityError {
 			t.Errorf("%s has the severity %v", info.Code, info.Severity)
 		}
 		if !strings.HasSuffix(info.Meaning, ".") || strings.TrimSpace(info.Meaning) != info.Meaning {
@@ -50,29 +51,25 @@ func TestCodesIsACopy(t *testing.T) {
 func TestNew(t *testing.T) {
 	for _, info := range Codes() {
 		want := Finding{Code: info.Code, Severity: info.Severity, Path: "spec.host", Message: "m", Hint: "h", Source: info.Source}
-		if diff := cmp.Diff(want, New(info.Code, "spec.host", "m", "h")); diff != "" {
+		if diff := cmp.Diff(want, New(info, "spec.host", "m", "h")); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-	}
-	want := Finding{Code: "WS000", Severity: Error, Message: "m"}
-	if diff := cmp.Diff(want, New("WS000", "", "m", "")); diff != "" {
-		t.Errorf("a code that is in no table is an error without a source (-want +got):\n%s", diff)
 	}
 }
 
 func TestSeverity(t *testing.T) {
-	for severity, want := range map[Severity]string{Info: "info", Warning: "warning", Error: "error", 3: "severity(3)", -1: "severity(-1)"} {
+	for severity, want := range map[Severity]string{Info: "info", Warning: "warning", SeverityError: "error", 3: "severity(3)", -1: "severity(-1)"} {
 		if severity.String() != want {
 			t.Errorf("%d is %q, want %q", int(severity), severity, want)
 		}
 	}
-	if !(Info < Warning && Warning < Error) {
+	if !(Info < Warning && Warning < SeverityError) {
 		t.Error("the severities are not in order")
 	}
 }
 
 func TestString(t *testing.T) {
-	full := Finding{Code: "WS101", Severity: Error, Object: "DestinationRule default/a", Path: "spec.host", Message: "no", Hint: "yes", Source: "x", File: "a.yaml", Line: 7}
+	full := Finding{Code: "WS101", Severity: SeverityError, Object: "DestinationRule default/a", Path: "spec.host", Message: "no", Hint: "yes", Source: "x", File: "a.yaml", Line: 7}
 	for _, test := range []struct {
 		reason string
 		change func(*Finding)
@@ -98,16 +95,30 @@ func TestString(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	got, err := json.Marshal(List{{Code: "WS101", Severity: Warning, Path: "spec.host", Message: "no"}})
+	var back List
+	if jsonErr := json.Unmarshal(got, &back); jsonErr != nil || len(back) != 1 || back[0].Severity != Warning {
+		t.Errorf("the JSON is read back as %v (%v)", back, jsonErr)
+	}
+	if jsonErr := json.Unmarshal([]byte(`[{"severity":"fatal"}]`), &back); jsonErr == nil {
+		t.Error("a severity that is none is read")
+	}
 	if want := `[{"code":"WS101","severity":"warning","path":"spec.host","message":"no"}]`; err != nil || string(got) != want {
 		t.Errorf("the JSON is %s (%v), want %s", got, err, want)
 	}
 }
 
 var mixed = List{
-	{Code: "WS101", Severity: Error, Message: "first"},
+	{Code: "WS101", Severity: SeverityError, Message: "first"},
 	{Code: "WS102", Severity: Warning, Message: "second"},
 	{Code: "WS103", Severity: Info, Message: "third"},
-	{Code: "WS104", Severity: Error, Message: "fourth", Object: "EnvoyFilter a"},
+	{Code: "WS104", Severity: SeverityError, Message: "fourth", Object: "EnvoyFilter a"},
+}
+
+func TestListString(t *testing.T) {
+	want := "error WS101: first\nwarning WS102: second\ninfo WS103: third\nerror WS104 EnvoyFilter a: fourth"
+	if got := mixed.String(); got != want {
+		t.Errorf("the text is\n%s\nwant\n%s", got, want)
+	}
 }
 
 func TestErr(t *testing.T) {
@@ -120,9 +131,18 @@ func TestErr(t *testing.T) {
 	if want := "error WS101: first\nerror WS104 EnvoyFilter a: fourth"; err == nil || err.Error() != want {
 		t.Fatalf("the error is %v, want %s", err, want)
 	}
-	var list List
-	if !errors.As(fmt.Errorf("wrapped: %w", err), &list) || len(list) != len(mixed) {
-		t.Errorf("errors.As gives %v, want the whole list", list)
+	var e *Error
+	if !errors.As(fmt.Errorf("wrapped: %w", err), &e) || len(e.Findings) != len(mixed) {
+		t.Errorf("errors.As gives %v, want the whole list", e)
+	}
+	if l := In(fmt.Errorf("wrapped: %w", err)); len(l) != len(mixed) {
+		t.Errorf("In gives %v, want the whole list", l)
+	}
+	if l := In(io.EOF); l != nil {
+		t.Errorf("an error without findings holds %v", l)
+	}
+	if !errors.Is(&Error{Findings: mixed, Causes: []error{io.EOF}}, io.EOF) {
+		t.Error("errors.Is does not find a cause")
 	}
 }
 

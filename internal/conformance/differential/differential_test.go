@@ -332,7 +332,7 @@ func TestNeverLooserThanIstio(t *testing.T) {
 	}
 	for _, c := range finding.Codes() {
 		ofOneObject := strings.Contains("12", c.Code[2:3]) || c.Code >= "WS900" && c.Code < "WS960"
-		if c.Severity == finding.Error && ofOneObject && met[c.Code] == 0 && notGenerated[c.Code] == "" {
+		if c.Severity == finding.SeverityError && ofOneObject && met[c.Code] == 0 && notGenerated[c.Code] == "" {
 			t.Errorf("no case has %s: %s", c.Code, c.Meaning)
 		}
 	}
