@@ -13,6 +13,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -116,7 +117,7 @@ func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	}
 	spec.Host = cmp.Or(b.Host, spec.GetHost(), b.Name)
 
-	problems = append(problems, layPolicy(&spec.TrafficPolicy, b.H2Upgrade, "spec")...)
+	problems = append(problems, layPolicy(&spec.TrafficPolicy, b.H2Upgrade, fieldpath.Path{specStep})...)
 	if len(b.Ports) > 0 {
 		problems = append(problems, b.ports(spec)...)
 	}
@@ -132,11 +133,11 @@ func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	return problems
 }
 
-// layPolicy writes the policy into the trafficPolicy of a destination or subset, which is at path.
-func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, path string) finding.List {
+// layPolicy writes the policy into the trafficPolicy of a destination or subset, which is at the path.
+func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.Path) finding.List {
 	switch {
 	case !p.known():
-		return finding.List{unknownEnum(path+".trafficPolicy.connectionPool.http.h2UpgradePolicy", p.String(), upgradePolicies)}
+		return finding.List{unknownEnum(at.At(trafficPolicyStep, connectionPoolStep, httpStep, policyStep), p.String(), upgradePolicies)}
 	case p == UpgradeDefault:
 		return nil
 	case *policy == nil:
@@ -168,23 +169,23 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		if !exists {
 			at = len(settings)
 		}
-		path := "spec.trafficPolicy.portLevelSettings[" + strconv.Itoa(at) + "]"
+		path := fieldpath.Path{specStep, trafficPolicyStep, portLevelSettingsStep, fieldpath.Index(at)}
 		before := len(problems)
 		if port.Number == 0 || port.Number > maxPort {
-			problems = append(problems, finding.New(finding.WS142, path+".port.number",
+			problems = append(problems, finding.New(finding.WS142, path.At(fieldpath.Name("port"), fieldpath.Name("number")),
 				fmt.Sprintf("Ports[%d] has the number %d, which no Service port has", i, port.Number),
 				"give the number of the Service's port, 1 to 65535"))
 		}
 		if first, again := given[port.Number]; again {
-			problems = append(problems, givenTwice(path+".port.number", "Ports", first, i, strconv.FormatUint(uint64(port.Number), 10)))
+			problems = append(problems, givenTwice(path.At(fieldpath.Name("port"), fieldpath.Name("number")), "Ports", first, i, strconv.FormatUint(uint64(port.Number), 10)))
 		} else {
 			given[port.Number] = i
 		}
 		switch {
 		case !port.H2Upgrade.known():
-			problems = append(problems, unknownEnum(path+".connectionPool.http.h2UpgradePolicy", port.H2Upgrade.String(), upgradePolicies))
+			problems = append(problems, unknownEnum(path.At(connectionPoolStep, httpStep, policyStep), port.H2Upgrade.String(), upgradePolicies))
 		case port.H2Upgrade == UpgradeDefault:
-			problems = append(problems, finding.New(finding.WS144, path+".connectionPool.http.h2UpgradePolicy",
+			problems = append(problems, finding.New(finding.WS144, path.At(connectionPoolStep, httpStep, policyStep),
 				fmt.Sprintf("Ports[%d] gives port %d UpgradeDefault, which writes nothing", i, port.Number),
 				"say DoNotUpgrade or Upgrade, or leave the port out so that it follows the destination"))
 		}
@@ -218,9 +219,9 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 		if !exists {
 			at = len(spec.GetSubsets())
 		}
-		path := "spec.subsets[" + strconv.Itoa(at) + "]"
+		path := fieldpath.Path{specStep, subsetsStep, fieldpath.Index(at)}
 		if first, again := given[subset.Name]; again {
-			problems = append(problems, givenTwice(path+".name", "Subsets", first, i, strconv.Quote(subset.Name)))
+			problems = append(problems, givenTwice(path.At(fieldpath.Name("name")), "Subsets", first, i, strconv.Quote(subset.Name)))
 			continue
 		}
 		given[subset.Name] = i

@@ -16,6 +16,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -74,108 +75,112 @@ type validator struct {
 	namespace string
 	warn      bool
 	findings  finding.List
+
+	// The steps to what is being checked. No field of a DestinationRule lies deeper than these, and an array spares the
+	// validation of a good rule an allocation.
+	steps [12]fieldpath.Step
+	depth int
 }
 
 func (v *validator) add(f finding.Finding) { v.findings = append(v.findings, f) }
 
-// A path is a field, list entry or map entry, linked to what holds it. Its text is made only where there is a
-// finding, so that the validation of a good rule does not allocate.
-type path struct {
-	parent *path
-	name   string
-	index  int  // of a list entry
-	item   bool // name[index]
+// enter goes down to a field of what is being checked, enterItem to an item of a list, and leave goes up again.
+func (v *validator) enter(field string) { v.push(fieldpath.Name(field)) }
+func (v *validator) enterItem(i int)    { v.push(fieldpath.Index(i)) }
+func (v *validator) leave()             { v.depth-- }
+
+func (v *validator) push(s fieldpath.Step) {
+	v.steps[v.depth] = s
+	v.depth++
 }
 
-func (p *path) field(name string) path { return path{parent: p, name: name} }
-func (p *path) entry(name string, i int) path {
-	return path{parent: p, name: name, index: i, item: true}
+// here returns the path of what is being checked.
+func (v *validator) here() string { return v.below() }
+
+// at returns the path of a field of what is being checked, atItem that of an item of such a list, and atKey that of an
+// entry of such a map.
+func (v *validator) at(field string) string { return v.below(fieldpath.Name(field)) }
+func (v *validator) atItem(field string, i int) string {
+	return v.below(fieldpath.Name(field), fieldpath.Index(i))
 }
-func (p *path) value(field, key string) string { return p.at(field) + "[" + strconv.Quote(key) + "]" }
+func (v *validator) atKey(field, key string) string {
+	return v.below(fieldpath.Name(field), fieldpath.Name(key))
+}
 
-// at returns the text of a field below p.
-func (p *path) at(field string) string { return p.String() + "." + field }
+func (v *validator) below(steps ...fieldpath.Step) string {
+	return fieldpath.Path(v.steps[:v.depth]).At(steps...)
+}
 
-func (p *path) atEntry(field string, i int) string { return p.at(field) + "[" + strconv.Itoa(i) + "]" }
-
-// String copies all text out of the path: a string that still pointed into it would force every path of a
-// validation onto the heap.
-func (p *path) String() string { return string(p.appendTo(nil)) }
-
-func (p *path) appendTo(dst []byte) []byte {
-	if p.parent != nil {
-		dst = append(p.parent.appendTo(dst), '.')
+// items calls check with each item of a list, and reports those that are nil.
+func items[T any](v *validator, field string, list []*T, check func(int, *T)) {
+	v.enter(field)
+	defer v.leave()
+	for i, item := range list {
+		v.enterItem(i)
+		if item == nil {
+			v.null()
+		} else {
+			check(i, item)
+		}
+		v.leave()
 	}
-	dst = append(dst, p.name...)
-	if p.item {
-		dst = append(dst, '[')
-		dst = strconv.AppendInt(dst, int64(p.index), 10)
-		dst = append(dst, ']')
-	}
-	return dst
 }
 
 func (v *validator) spec(spec *networking.DestinationRule) {
-	root := path{name: "spec"}
-	v.host(&root, spec.GetHost())
-	policy := root.field("trafficPolicy")
-	v.trafficPolicy(&policy, spec.GetTrafficPolicy())
-	v.subsets(&root, spec.GetSubsets())
-	v.exportTo(&root, spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
-	v.workloadSelector(&root, spec.GetWorkloadSelector())
+	v.enter("spec")
+	defer v.leave()
+	v.host(spec.GetHost())
+	v.trafficPolicy(spec.GetTrafficPolicy())
+	v.subsets(spec.GetSubsets())
+	v.exportTo(spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
+	v.workloadSelector(spec.GetWorkloadSelector())
 	if v.warn {
-		v.effect(&root, spec)
+		v.effect(spec)
 	}
 }
 
 // host follows ValidateWildcardDomain in pkg/config/validation/agent.
-func (v *validator) host(p *path, host string) {
+func (v *validator) host(host string) {
 	if !isWildcardDomain(host) {
-		v.add(finding.New(finding.WS111, p.at("host"),
+		v.add(finding.New(finding.WS111, v.at("host"),
 			fmt.Sprintf("the host %q is no DNS name, nor one with a wildcard in its first label", host),
 			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`))
 	}
 }
 
-func (v *validator) subsets(p *path, subsets []*networking.Subset) {
+func (v *validator) subsets(subsets []*networking.Subset) {
 	var seen map[string]int
 	if len(subsets) > 1 {
 		seen = make(map[string]int, len(subsets))
 	}
-	for i, s := range subsets {
-		sub := p.entry("subsets", i)
-		if s == nil {
-			v.null(sub.String())
-			continue
-		}
+	items(v, "subsets", subsets, func(i int, s *networking.Subset) {
 		if first, again := seen[s.GetName()]; again {
-			v.add(finding.New(finding.WS118, sub.at("name"),
+			v.add(finding.New(finding.WS118, v.at("name"),
 				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.GetName(), first),
 				"give each subset a name of its own"))
 		} else if seen != nil {
 			seen[s.GetName()] = i
 		}
 		if !isDNSLabel(s.GetName()) {
-			v.add(finding.New(finding.WS117, sub.at("name"),
+			v.add(finding.New(finding.WS117, v.at("name"),
 				fmt.Sprintf("the subset name %q is no DNS label", s.GetName()),
 				"write at most 63 letters, digits and '-', with a letter or digit at both ends"))
 		}
-		v.subsetLabels(&sub, s.GetLabels())
-		policy := sub.field("trafficPolicy")
-		v.trafficPolicy(&policy, s.GetTrafficPolicy())
-	}
+		v.subsetLabels(s.GetLabels())
+		v.trafficPolicy(s.GetTrafficPolicy())
+	})
 }
 
 // subsetLabels follows labels.Instance.Validate in pkg/config/labels, which is looser than Kubernetes: it takes
 // upper case in the prefix of a key and values of any length.
-func (v *validator) subsetLabels(p *path, labels map[string]string) {
+func (v *validator) subsetLabels(labels map[string]string) {
 	start := len(v.findings)
 	for key, value := range labels {
 		if !isLabelKey(key) {
-			v.subsetLabel(p.value("labels", key), fmt.Sprintf("%q is no label key", key))
+			v.subsetLabel(v.atKey("labels", key), fmt.Sprintf("%q is no label key", key))
 		}
 		if !isLabelValue(value) {
-			v.subsetLabel(p.value("labels", key), fmt.Sprintf("%q is no label value", value))
+			v.subsetLabel(v.atKey("labels", key), fmt.Sprintf("%q is no label value", value))
 		}
 	}
 	v.sortFrom(start)
@@ -196,7 +201,7 @@ func (v *validator) sortFrom(start int) {
 
 // exportTo follows validateExportTo in pkg/config/validation. It is stricter where the rule does not say its namespace:
 // "." may then be any, so no other may stand beside it, and no name is known to be the rule's own.
-func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
+func (v *validator) exportTo(exportTo []string, selector bool) {
 	var seen map[string]int
 	if len(exportTo) > 1 {
 		seen = make(map[string]int, len(exportTo))
@@ -207,48 +212,49 @@ func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
 			namespace = v.namespace
 		}
 		if first, again := seen[namespace]; again {
-			v.exportedTwice(p, i, fmt.Sprintf("%q names the same namespace as exportTo[%d], %q", e, first, exportTo[first]),
+			v.exportedTwice(i, fmt.Sprintf("%q names the same namespace as exportTo[%d], %q", e, first, exportTo[first]),
 				"name each namespace once")
 			continue
 		} else if seen != nil {
 			seen[namespace] = i
 		}
 		if e != "." && e != "*" && !isDNSLabel(e) {
-			v.add(finding.New(finding.WS112, p.atEntry("exportTo", i),
+			v.add(finding.New(finding.WS112, v.atItem("exportTo", i),
 				fmt.Sprintf("%q is neither a namespace nor \".\" or \"*\"", e),
 				`write the name of a namespace, "." for the rule's own, or "*" alone for all`))
 		}
 		if e == "." && v.namespace == "" && len(exportTo) > 1 {
-			v.exportedTwice(p, i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
+			v.exportedTwice(i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
 		}
 		if e == "*" && len(exportTo) > 1 {
-			v.add(finding.New(finding.WS114, p.atEntry("exportTo", i), `"*" stands beside other entries`,
+			v.add(finding.New(finding.WS114, v.atItem("exportTo", i), `"*" stands beside other entries`,
 				`write "*" alone, or only the namespaces`))
 		}
 		if selector && namespace != "." && (namespace != v.namespace || namespace == "") {
-			v.add(finding.New(finding.WS115, p.atEntry("exportTo", i),
+			v.add(finding.New(finding.WS115, v.atItem("exportTo", i),
 				fmt.Sprintf("%q is beyond the rule's own namespace, and a rule with a workloadSelector holds in no other", e),
 				`leave exportTo out or write "." alone`))
 		}
 	}
 }
 
-func (v *validator) exportedTwice(p *path, i int, message, hint string) {
-	v.add(finding.New(finding.WS113, p.atEntry("exportTo", i), message, hint))
+func (v *validator) exportedTwice(i int, message, hint string) {
+	v.add(finding.New(finding.WS113, v.atItem("exportTo", i), message, hint))
 }
 
-func (v *validator) workloadSelector(p *path, selector *typev1beta1.WorkloadSelector) {
+func (v *validator) workloadSelector(selector *typev1beta1.WorkloadSelector) {
 	if selector == nil {
 		return
 	}
-	sub := p.field("workloadSelector")
+	v.enter("workloadSelector")
+	defer v.leave()
 	if len(selector.GetMatchLabels()) > maxEntries {
-		v.tooMany(sub.at("matchLabels"), len(selector.GetMatchLabels()))
+		v.tooMany(v.at("matchLabels"), len(selector.GetMatchLabels()))
 	}
 	start := len(v.findings)
 	for key, value := range selector.GetMatchLabels() {
 		if reason := selectorProblem(key, value); reason != "" {
-			v.add(finding.New(finding.WS116, sub.value("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
+			v.add(finding.New(finding.WS116, v.atKey("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
 				"write the labels of the client's pods in full"))
 		}
 	}
@@ -273,16 +279,16 @@ func selectorProblem(key, value string) string {
 // The helpers below hold the rules that many fields share, each code in one place.
 
 // text checks a string that may hold anything that can be written.
-func (v *validator) text(p *path, field, s string) {
+func (v *validator) text(field, s string) {
 	if !utf8.ValidString(s) {
-		v.notUTF8(p.at(field), s)
+		v.notUTF8(v.at(field), s)
 	}
 }
 
-func (v *validator) texts(p *path, field string, list []string) {
+func (v *validator) texts(field string, list []string) {
 	for i, s := range list {
 		if !utf8.ValidString(s) {
-			v.notUTF8(p.atEntry(field, i), s)
+			v.notUTF8(v.atItem(field, i), s)
 		}
 	}
 }
@@ -292,9 +298,9 @@ func (v *validator) notUTF8(path, s string) {
 		"write the text in UTF-8"))
 }
 
-// null is for entries of lists, and for a oneof that is set to nothing.
-func (v *validator) null(path string) {
-	v.add(finding.New(finding.WS104, path, "the entry is null", "fill it in or leave it out"))
+// null is for items of lists, and for a oneof that is set to nothing.
+func (v *validator) null() {
+	v.add(finding.New(finding.WS104, v.here(), "the entry is null", "fill it in or leave it out"))
 }
 
 func unknownEnum(path, got, allowed string) finding.Finding {
@@ -303,39 +309,39 @@ func unknownEnum(path, got, allowed string) finding.Finding {
 
 // enum checks a number against the names that the generated code has for the enum. The schema knows names only, and
 // protojson writes a number that has none as a number.
-func (v *validator) enum(p *path, field string, number int32, known map[int32]string, allowed string) {
+func (v *validator) enum(field string, number int32, known map[int32]string, allowed string) {
 	if _, ok := known[number]; !ok {
-		v.add(unknownEnum(p.at(field), strconv.Itoa(int(number)), allowed))
+		v.add(unknownEnum(v.at(field), strconv.Itoa(int(number)), allowed))
 	}
 }
 
 // duration checks one that the webhook wants in whole milliseconds (agent.ValidateDuration) and the schema from 1ms
 // up.
-func (v *validator) duration(p *path, field string, d *durationpb.Duration) {
-	v.boundedDuration(p, field, d, time.Millisecond, "whole milliseconds from 1ms up")
+func (v *validator) duration(field string, d *durationpb.Duration) {
+	v.boundedDuration(field, d, time.Millisecond, "whole milliseconds from 1ms up")
 }
 
 // requiredDuration is duration for a field that must be there.
-func (v *validator) requiredDuration(p *path, field string, d *durationpb.Duration) {
+func (v *validator) requiredDuration(field string, d *durationpb.Duration) {
 	if d == nil {
-		v.missing(p.at(field), "write a duration, such as 10s")
+		v.missing(v.at(field), "write a duration, such as 10s")
 		return
 	}
-	v.duration(p, field, d)
+	v.duration(field, d)
 }
 
-func (v *validator) boundedDuration(p *path, field string, d *durationpb.Duration, step time.Duration, allowed string) {
-	if d == nil || !v.writable(p, field, d) {
+func (v *validator) boundedDuration(field string, d *durationpb.Duration, step time.Duration, allowed string) {
+	if d == nil || !v.writable(field, d) {
 		return
 	}
 	if got := d.AsDuration(); got < time.Millisecond || got%step != 0 {
-		v.add(finding.New(finding.WS107, p.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
+		v.add(finding.New(finding.WS107, v.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
 	}
 }
 
 // writable checks what holds for any duration. protobuf must have a text for it, and istiod (golang/protobuf jsonpb)
 // and CEL read that text with time.ParseDuration, into 64 bits of nanoseconds.
-func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool {
+func (v *validator) writable(field string, d *durationpb.Duration) bool {
 	if d == nil {
 		return true
 	}
@@ -344,7 +350,7 @@ func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool
 	if d.IsValid() && d.GetSeconds() == int64(got/time.Second) && d.GetNanos() == int32(got%time.Second) {
 		return true
 	}
-	v.add(finding.New(finding.WS106, p.at(field),
+	v.add(finding.New(finding.WS106, v.at(field),
 		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.GetSeconds(), d.GetNanos()),
 		"stay within 292 years, with less than a second of nanoseconds and the same sign for both"))
 	return false
@@ -354,22 +360,22 @@ func (v *validator) outOfRange(path, got, allowed string) {
 	v.add(finding.New(finding.WS108, path, got+" is out of range", "write "+allowed))
 }
 
-func (v *validator) notNegative(p *path, field string, n int32) {
+func (v *validator) notNegative(field string, n int32) {
 	if n < 0 {
-		v.outOfRange(p.at(field), strconv.Itoa(int(n)), "0 or more")
+		v.outOfRange(v.at(field), strconv.Itoa(int(n)), "0 or more")
 	}
 }
 
-func (v *validator) percent(p *path, field string, n int32) {
+func (v *validator) percent(field string, n int32) {
 	if n < 0 || n > 100 {
-		v.outOfRange(p.at(field), strconv.Itoa(int(n)), "a percentage from 0 to 100")
+		v.outOfRange(v.at(field), strconv.Itoa(int(n)), "a percentage from 0 to 100")
 	}
 }
 
 // doublePercent refuses NaN too, which JSON does not have.
-func (v *validator) doublePercent(p *path, field string, n *wrapperspb.DoubleValue) {
+func (v *validator) doublePercent(field string, n *wrapperspb.DoubleValue) {
 	if n != nil && !(n.GetValue() >= 0 && n.GetValue() <= 100) {
-		v.outOfRange(p.at(field), strconv.FormatFloat(n.GetValue(), 'g', -1, 64), "a percentage from 0 to 100")
+		v.outOfRange(v.at(field), strconv.FormatFloat(n.GetValue(), 'g', -1, 64), "a percentage from 0 to 100")
 	}
 }
 
