@@ -253,22 +253,21 @@ func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, fie
 
 // operation checks what istiod does with the operation on this kind of object.
 func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind, priority int32) {
-	const path = ".patch.operation"
 	op, applyTo := config.GetPatch().GetOperation(), config.GetApplyTo()
 	if applyTo == networking.EnvoyFilter_BOOTSTRAP {
-		r.add(finding.New(finding.WS248, ".applyTo", "istiod of release 1.31 applies no patch to BOOTSTRAP, which the API marks as deprecated",
+		r.add(finding.New(finding.WS248, r.at("applyTo"), "istiod of release 1.31 applies no patch to BOOTSTRAP, which the API marks as deprecated",
 			"set what the proxy starts with in its ProxyConfig"))
 		return
 	}
 	switch o := k.outcomes[op]; o.effect {
 	case nothing:
-		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s: %s", op, applyTo, o.reason), "use another operation")
+		r.noEffect(r.at("patch", "operation"), fmt.Sprintf("%s does nothing with the applyTo %s: %s", op, applyTo, o.reason), "use another operation")
 		return
 	case likeAdd:
-		r.add(finding.New(finding.WS243, path, fmt.Sprintf("%s is an ADD with the applyTo %s: %s", op, applyTo, o.reason), "write ADD"))
+		r.add(finding.New(finding.WS243, r.at("patch", "operation"), fmt.Sprintf("%s is an ADD with the applyTo %s: %s", op, applyTo, o.reason), "write ADD"))
 	case applied:
 	case disputed:
-		r.add(finding.New(finding.WS244, path, fmt.Sprintf("istiod applies %s with the applyTo %s, and istioctl analyze reports it as the error %s", op, applyTo, o.reason),
+		r.add(finding.New(finding.WS244, r.at("patch", "operation"), fmt.Sprintf("istiod applies %s with the applyTo %s, and istioctl analyze reports it as the error %s", op, applyTo, o.reason),
 			"pass -S to istioctl analyze to suppress it"))
 	}
 
@@ -282,17 +281,17 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 		if applyTo == networking.EnvoyFilter_LISTENER_FILTER {
 			what, hint = "is for every listener filter, whatever the match, and", "use REPLACE"
 		}
-		r.add(finding.New(finding.WS242, path, fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint))
+		r.add(finding.New(finding.WS242, r.at("patch", "operation"), fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint))
 	case isFilter && name == "" && (op == merge || op == remove || op == replace):
-		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
+		r.noEffect(r.at("patch", "operation"), fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
 	case !isFilter && op == remove && config.GetMatch().GetObjectTypes() == nil:
-		r.add(finding.New(finding.WS245, path, fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant"))
+		r.add(finding.New(finding.WS245, r.at("patch", "operation"), fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant"))
 	}
 	if isLast(applyTo, op, name) {
-		r.afterLast(path, fmt.Sprintf("%s puts the filter after the one that ends the chain", op), "use INSERT_BEFORE or INSERT_FIRST")
+		r.afterLast(r.at("patch", "operation"), fmt.Sprintf("%s puts the filter after the one that ends the chain", op), "use INSERT_BEFORE or INSERT_FIRST")
 	}
 	if priority == 0 && (op == remove || op == replace || op == insertBefore || op == insertAfter) {
-		r.add(finding.New(finding.WS247, path, fmt.Sprintf("%s depends on what other EnvoyFilters did before, and the filter has no priority", op),
+		r.add(finding.New(finding.WS247, r.at("patch", "operation"), fmt.Sprintf("%s depends on what other EnvoyFilters did before, and the filter has no priority", op),
 			"set spec.priority where several EnvoyFilters patch the same objects"))
 	}
 }
