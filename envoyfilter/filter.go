@@ -39,7 +39,7 @@ func Parse(data []byte) (*Filter, error) {
 	spec := &networking.EnvoyFilter{}
 	o := manifest.Read(root, problems, "EnvoyFilter", []string{apiVersion}, spec)
 	o.DecodeValues(root)
-	r := report{list: o.Findings}
+	r := newReport(o.Findings)
 	// To the CRD an empty list of targetRefs is set, and a spec does not tell it from none.
 	if refs := root.Get("spec").Get("targetRefs"); spec.GetWorkloadSelector() != nil && refs != nil && refs.Type() == yamldoc.List {
 		r.twoTargets()
@@ -68,15 +68,18 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 	if value == nil {
 		return nil, nil
 	}
-	r := report{}
-	w := r.writer(false)
-	w.structure(value, valueDepth)
-	r.below(0, ".patch.value")
+	r := newReport(nil)
+	r.enter("configPatches")
+	r.enterItem(i)
+	r.enter("patch")
+	r.enter("value")
+	r.writer(false).structure(value, valueDepth)
+	r.leave()
+	r.leave()
 	var m proto.Message
 	if !r.since(0) {
 		m = r.decode(k, value)
 	}
-	r.patchPath(0, i)
 	if err := r.list.WithObject(f.String()).Err(); err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func TestCodes(t *testing.T) {
 		})
 		tested = append(tested, row.code)
 	}
-	for _, rule := range slices.Concat(yamldoc.Rules(), Rules()) {
+	for _, rule := range Rules() {
 		if !slices.Contains(tested, rule.Code) {
 			t.Errorf("there is no row for %s", rule.Code)
 		}

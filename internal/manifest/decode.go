@@ -923,4 +923,3 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
-

@@ -2,7 +2,13 @@
 
 package manifest
 
-import "github.com/wsmesh/wsmesh/wsmesh/finding"
+import (
+	"slices"
+	"strings"
+
+	"github.com/wsmesh/wsmesh/internal/yamldoc"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
 
 // The rules that this package holds documents and objects to. Those of package yamldoc hold the text to YAML.
 var (
@@ -83,9 +89,16 @@ var (
 		Source:  "RFC 8259, section 8.1"}
 )
 
-// Rules returns the rules of this package.
+// Rules returns the rules of this package and of package yamldoc, in the order of their codes.
 func Rules() []finding.Rule {
-	return []finding.Rule{
-		IsList, WrongKind, WrongVersion, UnknownField, WrongType, UnknownValue, OutOfRange, BadText, OneofTwice, SpeltTwice, NoType, UnknownType, TooDeep, RefusedByProtobuf, NotUTF8, TooManyProblems, NoName, BadName, BadNamespace, BadLabelKey, BadLabelValue, BadAnnotationKey, AnnotationsTooLarge, AnnotationRefused, AnnotationNotUTF8,
-	}
+	rules := slices.Concat(yamldoc.Rules(), ownRules)
+	slices.SortFunc(rules, func(a, b finding.Rule) int { return strings.Compare(a.Code, b.Code) })
+	return rules
+}
+
+var ownRules = []finding.Rule{
+	IsList, WrongKind, WrongVersion,
+	UnknownField, WrongType, UnknownValue, OutOfRange, BadText, OneofTwice, SpeltTwice, NoType, UnknownType,
+	TooDeep, RefusedByProtobuf, NotUTF8, TooManyProblems, NoName, BadName, BadNamespace, BadLabelKey,
+	BadLabelValue, BadAnnotationKey, AnnotationsTooLarge, AnnotationRefused, AnnotationNotUTF8,
 }

@@ -90,10 +90,12 @@ func (v *structValue) text() string {
 	return strconv.FormatBool(v.isTrue())
 }
 
-func (v *structValue) isTrue() bool     { return v.value().GetBoolValue() }
-func (v *structValue) len() int         { return len(v.value().GetListValue().GetValues()) }
-func (v *structValue) item(i int) value { return (*structValue)(v.value().GetListValue().GetValues()[i]) }
-func (v *structValue) line() int        { return 0 }
+func (v *structValue) isTrue() bool { return v.value().GetBoolValue() }
+func (v *structValue) len() int     { return len(v.value().GetListValue().GetValues()) }
+func (v *structValue) item(i int) value {
+	return (*structValue)(v.value().GetListValue().GetValues()[i])
+}
+func (v *structValue) line() int { return 0 }
 
 func (v *structValue) entries(dst []entry) []entry {
 	first := len(dst)
