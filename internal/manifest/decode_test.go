@@ -251,6 +251,12 @@ func TestDecodeStruct(t *testing.T) {
 			[]string{`WS931 spec.patch.value.a: "b\xff" is not valid UTF-8`, `WS931 spec.patch.value["\xff"]: "\xff" is not valid UTF-8`}},
 		{"other values", map[string]*structpb.Value{"patch": structpb.NewBoolValue(true), "match": structpb.NewListValue(&structpb.ListValue{}), "applyTo": text("CLUSTER")},
 			[]string{"WS921 spec.match: a list is not an object", "WS921 spec.patch: true is not an object"}},
+		{"lists", map[string]*structpb.Value{"match": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+			"route_configuration": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{number(1)}})}}),
+			"patch": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+				"value": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+					"a": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{number(1), text("\xff")}})}})}})},
+			[]string{"WS921 spec.match.route_configuration: a list is not an object", `WS931 spec.patch.value.a[1]: "\xff" is not`}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			checkFindings(t, decodeStruct(test.fields, &networking.EnvoyFilter_EnvoyConfigObjectPatch{}), test.want)

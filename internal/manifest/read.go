@@ -73,18 +73,20 @@ func (r *Reading) ObjectName() string {
 }
 
 func (w *walker) object(root *yamldoc.Node, apiVersions []string, into *Reading) {
-	kind, apiVersion := root.Get("kind"), root.Get("apiVersion")
-	switch name := textOf(kind); {
-	case name == "List" || name == into.Kind+"List":
-		w.at(root, "kind", func(value) {
-			w.add(IsList, "the manifest is a "+name, "give each entry of its items as a manifest of its own")
-		})
-		return
-	case name != into.Kind:
-		w.at(root, "kind", func(v value) { w.add(WrongKind, "the kind is "+found(v), "give a "+into.Kind) })
+	kind := textOf(root.Get("kind"))
+	w.at(root, "kind", func(v value) {
+		switch kind {
+		case into.Kind:
+		case "List", into.Kind + "List":
+			w.add(IsList, "the manifest is a "+kind, "give each entry of its items as a manifest of its own")
+		default:
+			w.add(WrongKind, "the kind is "+found(v), "give a "+into.Kind)
+		}
+	})
+	if kind != into.Kind {
 		return
 	}
-	into.APIVersion = textOf(apiVersion)
+	into.APIVersion = textOf(root.Get("apiVersion"))
 	w.at(root, "apiVersion", func(v value) {
 		if !slices.Contains(apiVersions, into.APIVersion) {
 			w.add(WrongVersion, "the apiVersion is "+found(v), fmt.Sprintf("%s is served as %s", into.Kind, strings.Join(apiVersions, ", ")))

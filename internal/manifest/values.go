@@ -65,6 +65,5 @@ func (r *Reading) DecodeValues(root *yamldoc.Node) []proto.Message {
 			}
 		}
 	}
-	r.Lines.fields = slices.Clip(r.Lines.fields)
 	return values
 }
