@@ -46,7 +46,7 @@ type Rule struct {
 // Parse reads one DestinationRule from a YAML or JSON document of any of the three served API versions.
 //
 // It is strict: an unknown or misspelt field, a value of the wrong type, another kind or a second document is an
-// error, a [*finding.Error] that holds every such problem with its path. What the fields say is not judged here:
+// error, a [*finding.Error] that holds every such problem with its path and line. What the fields say is not judged here:
 // that is [Rule.Validate].
 func Parse(data []byte) (*Rule, error) {
 	spec := &networking.DestinationRule{}

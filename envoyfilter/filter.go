@@ -23,7 +23,7 @@ type Filter struct {
 	Spec                *networking.EnvoyFilter
 }
 
-// Parse reads one EnvoyFilter from YAML or JSON. The error is a [*finding.Error] with all problems with their paths.
+// Parse reads one EnvoyFilter from YAML or JSON. The error is a [*finding.Error] with all problems, their paths and lines.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
 // go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API or of Istio's
