@@ -102,23 +102,8 @@ func draw(c *chart, o, service *auditObject, upgrade bool, found map[*auditObjec
 	c.close()
 }
 
-// chartText quotes text for mermaid, which reads HTML, markdown and entities of its own in it. A line break stays one.
-func chartText(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			b.WriteString("<br>")
-		case strings.ContainsRune("\"#<>&`\\;", r) || r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, "#%d;", max(r, ' '))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
+// quoted returns text as a quoted label.
+func quoted(text string) string { return `"` + finding.EscapeMermaid(text) + `"` }
 
 // A chart is a flowchart of mermaid in the making.
 type chart struct {
@@ -136,7 +121,7 @@ func newChart() *chart {
 
 func (c *chart) open(title string) {
 	c.groups++
-	fmt.Fprintf(&c.text, "  subgraph g%d[%s]\n", c.groups, chartText(title))
+	fmt.Fprintf(&c.text, "  subgraph g%d[%s]\n", c.groups, quoted(title))
 }
 
 func (c *chart) close() { c.text.WriteString("  end\n") }
@@ -144,7 +129,7 @@ func (c *chart) close() { c.text.WriteString("  end\n") }
 func (c *chart) node(name string) string {
 	id := "n" + strconv.Itoa(len(c.names)+1)
 	c.names[id] = name
-	fmt.Fprintf(&c.text, "    %s[%s]\n", id, chartText(name))
+	fmt.Fprintf(&c.text, "    %s[%s]\n", id, quoted(name))
 	return id
 }
 
@@ -163,7 +148,7 @@ func (c *chart) arrow(from, to, text string, broken bool) {
 		c.broken = append(c.broken, strconv.Itoa(c.links))
 	}
 	c.links++
-	fmt.Fprintf(&c.text, "    %s %s|%s| %s\n", from, end, chartText(text), to)
+	fmt.Fprintf(&c.text, "    %s %s|%s| %s\n", from, end, quoted(text), to)
 }
 
 func (c *chart) write(w io.Writer) error {
