@@ -220,7 +220,7 @@ func TestFindingsAreTrue(t *testing.T) {
 
 const tableHead = `# What shows each finding
 
-Written by ` + "`go test -run TestFindingsAreTrue . -update`" + `, and held to what the tests show by the same test without -update. Each row is a case
+Written by ` + "`WSMESH_UPDATE=1 go test -run TestFindingsAreTrue .`" + `, and held to what the tests show by the same test without it. Each row is a case
 ` + "`TestFindingsAreTrue/<code>`" + `, on an object for which the library reports the code; the last ones are rows of the end-to-end module, with
 traffic. Findings about reading text (9xx) are not here: ` + "`TestNeverLooserThanIstio`" + ` and ` + "`TestStricterThanIstio`" + ` hold these to the API server and istiod.
 

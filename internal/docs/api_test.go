@@ -29,7 +29,7 @@ var publicPackages = []string{"version", "destinationrule", "envoyfilter", "wsme
 const root = "../.."
 
 // TestAPI holds what each public package exports to testdata/api, a line for each name, field and method. A line that
-// goes away or changes breaks a user's build: run it with -update where that is meant, and say it in the changelog.
+// goes away or changes breaks a user's build: run it with WSMESH_UPDATE=1 where that is meant, and say it in the changelog.
 func TestAPI(t *testing.T) {
 	for _, dir := range publicPackages {
 		t.Run(dir, func(t *testing.T) {
