@@ -7,9 +7,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 const (
@@ -27,9 +29,9 @@ func (p *Plan) Explain(w io.Writer) error {
 	fmt.Fprintf(&b, "WebSocket to %s\n\n", p.rule.Spec.GetHost())
 	fmt.Fprintf(&b, "Decision: %s\n", p.decision.Policy)
 	for _, f := range p.Findings() {
-		fmt.Fprintf(&b, "  %s %s: %s\n", f.Severity, f.Code, f.Message)
+		fmt.Fprintf(&b, "  %s %s: %s\n", f.Severity, f.Code, finding.EscapeText(f.Message))
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "    -> %s\n", f.Hint)
+			fmt.Fprintf(&b, "    -> %s\n", finding.EscapeText(f.Hint))
 		}
 		if f.Source != "" {
 			fmt.Fprintf(&b, "    source: %s\n", f.Source)
@@ -38,7 +40,7 @@ func (p *Plan) Explain(w io.Writer) error {
 	b.WriteString("\nHops:\n")
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, h := range p.hops() {
-		fmt.Fprintf(tw, "  %s\t-> %s\t%s\t%s\n", h.from, h.to, h.protocol, h.because)
+		fmt.Fprintf(tw, "  %s\t-> %s\t%s\t%s\n", h.from, h.to, h.protocol, finding.EscapeText(h.because))
 	}
 	tw.Flush()
 	b.WriteString("\nRollout:\n")
@@ -112,11 +114,12 @@ func writeStages(b *bytes.Buffer, stages []Stage) {
 	}
 }
 
-// trimLines removes the blanks that tabwriter leaves behind the last column.
+// trimLines removes the blanks that tabwriter leaves behind the last column, and what a terminal would do more with than
+// show it.
 func trimLines(text []byte) []byte {
-	lines := bytes.Split(text, []byte("\n"))
+	lines := strings.Split(string(text), "\n")
 	for i := range lines {
-		lines[i] = bytes.TrimRight(lines[i], " ")
+		lines[i] = finding.EscapeText(strings.TrimRight(lines[i], " "))
 	}
-	return bytes.Join(lines, []byte("\n"))
+	return []byte(strings.Join(lines, "\n"))
 }
