@@ -34,11 +34,8 @@ func ExampleList_Err() {
 	err := validate()
 	fmt.Println(err)
 
-	list := finding.In(err)
-	if list != nil {
-		for _, f := range list {
-			fmt.Println(f.Code, "at", f.Path)
-		}
+	for _, f := range finding.In(err) {
+		fmt.Println(f.Code, "at", f.Path)
 	}
 	// Output:
 	// error WS920 DestinationRule default/a_b spec.trafficPolicy.connectionPool.http.h2UpgradePolcy: the field "h2UpgradePolcy" is not known (did you mean h2UpgradePolicy?)
