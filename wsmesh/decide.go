@@ -15,27 +15,10 @@ type Decision struct {
 	Reasons []finding.Finding             // the reason first, then what else to know about it
 }
 
-// Decide returns the policy for a Service in a mesh. The first of these that applies decides, and is the first reason:
-//
-//  1. The server's pods are in ambient mode: DO_NOT_UPGRADE (WS302).
-//  2. Some endpoint has no sidecar: DO_NOT_UPGRADE (WS303).
-//  3. The port is given and not explicitly HTTP/1: DO_NOT_UPGRADE (WS507).
-//  4. The oldest release of the mesh is earlier than 1.12.0: DO_NOT_UPGRADE (WS304).
-//  5. Otherwise: UPGRADE (WS305).
-//
-// It is an error to give no release, a release that is the zero value, or a Service that no plan could be made for.
-func Decide(svc Service, mesh Mesh) (Decision, error) {
-	r := request{svc: svc, mesh: mesh}
-	if err := r.check().Err(); err != nil {
-		return Decision{}, err
-	}
-	return r.decide(), nil
-}
-
-// defaultMinimum is the documents' boundary; see the package comment.
+// minimum returns the release from which on plans choose UPGRADE.
 func (r *request) minimum() version.Release {
-	if !r.minimumRelease.IsZero() {
-		return r.minimumRelease
+	if !r.opts.MinimumRelease.IsZero() {
+		return r.opts.MinimumRelease
 	}
 	return version.UpgradeBoundary.Since
 }
@@ -50,27 +33,27 @@ func (r *request) decide() Decision {
 		return d
 	}
 	switch {
-	case r.http1:
+	case r.opts.HTTP1:
 		return because(finding.WS301, "HTTP/1.1 was asked for, so every WebSocket keeps a connection of its own", "")
 	case r.svc.Ambient:
 		return because(finding.WS302, "the server's pods are in ambient mode: ztunnel would pass the upgraded HTTP/2 on to the application itself", "")
-	case r.svc.External:
+	case r.svc.NoSidecar:
 		return because(finding.WS303, "some endpoint has no sidecar, and would be sent HTTP/2 that nothing there accepts as a WebSocket", "")
 	}
-	if r.svc.Port != (Port{}) {
-		if proto, http1 := r.svc.Port.protocol(r.oldestControlPlane); !http1 {
-			d.Reasons = append(d.Reasons, r.svc.portFinding(proto))
+	if len(r.svc.Ports) > 0 {
+		if proto, http1 := r.svc.Ports[0].protocol(r.oldestControlPlane); !http1 {
+			d.Reasons = append(d.Reasons, r.svc.portFinding(0, proto))
 			return d
 		}
 	}
 	minimum := r.minimum()
 	if r.oldest.Compare(minimum) < 0 {
 		return because(finding.WS304, "the oldest release of the mesh is "+r.oldest.String()+", earlier than "+minimum.String()+", the boundary for UPGRADE",
-			"upgrade every control plane and proxy, or move the boundary with WithMinimumRelease after trying it")
+			"upgrade every control plane and proxy, or move the boundary with Options.MinimumRelease after trying it")
 	}
 	d.Policy = destinationrule.Upgrade
 	because(finding.WS305, "every release of the mesh is "+minimum.String()+" or later (the oldest is "+r.oldest.String()+")", "")
-	if r.svc.Port == (Port{}) {
+	if len(r.svc.Ports) == 0 {
 		because(finding.WS506, "the Service's port is not given, so its protocol is unchecked",
 			"give the port, or see to it that its name is http or begins with http-")
 	}

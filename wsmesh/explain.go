@@ -4,13 +4,13 @@ package wsmesh
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -55,14 +55,15 @@ type hop struct{ from, to, protocol, because string }
 
 func (p *Plan) hops() []hop {
 	svc := &p.req.svc
-	port := cmp.Or(svc.Port.describe(), "if Istio reads the Service's port as HTTP/1")
+	port := "if Istio reads the Service's port as HTTP/1"
 	middle, last, because := h1, h1, "h2UpgradePolicy DO_NOT_UPGRADE"
-	if svc.Port != (Port{}) {
-		switch proto, _ := svc.Port.protocol(p.req.oldestControlPlane); {
-		case isHTTP2(proto):
+	if len(svc.Ports) > 0 {
+		port = svc.Ports[0].describe()
+		switch proto, _ := svc.Ports[0].protocol(p.req.oldestControlPlane); {
+		case istio.IsHTTP2(proto):
 			// The port's protocol is set before the policy is looked at (setUpstreamProtocol in Istio's cluster_builder.go).
 			middle, last, because = h2, h2, port+", HTTP/2 whatever the policy, and nothing accepts it"
-		case isBytes(proto):
+		case istio.IsTCP(proto):
 			middle, last, because = bytesOnly, bytesOnly, port+", passed on as bytes"
 		}
 	}
@@ -86,17 +87,15 @@ func (p *Plan) hops() []hop {
 		hop{"server's proxy", "application", last, port})
 }
 
-// describe names the port as Istio sees it, or returns "" where it is not given.
+// describe names the port as Istio sees it.
 func (p Port) describe() string {
 	switch {
 	case p.AppProtocol != "":
 		return fmt.Sprintf("appProtocol %s", p.AppProtocol)
 	case p.Name != "":
 		return fmt.Sprintf("port named %s", p.Name)
-	case p.Number != 0:
-		return fmt.Sprintf("port %d, without a name", p.Number)
 	}
-	return ""
+	return fmt.Sprintf("port %d, without a name", p.Number)
 }
 
 func writeStages(b *bytes.Buffer, stages []Stage) {

@@ -7,8 +7,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -27,43 +29,48 @@ type Mesh struct {
 	RootNamespace string            // default istio-system
 }
 
-const (
-	defaultClusterDomain = "cluster.local"
-	defaultRootNamespace = "istio-system"
-)
+// clone returns a copy that shares nothing with m.
+func (m Mesh) clone() Mesh {
+	m.ControlPlanes, m.Proxies = slices.Clone(m.ControlPlanes), slices.Clone(m.Proxies)
+	return m
+}
 
-func (m *Mesh) clusterDomain() string { return cmp.Or(m.ClusterDomain, defaultClusterDomain) }
+func (m *Mesh) clusterDomain() string { return cmp.Or(m.ClusterDomain, istio.DefaultClusterDomain) }
 
-func (m *Mesh) rootNamespace() string { return cmp.Or(m.RootNamespace, defaultRootNamespace) }
+func (m *Mesh) rootNamespace() string { return cmp.Or(m.RootNamespace, istio.DefaultRootNamespace) }
 
-// oldest returns the oldest release of the whole mesh and that of its control planes. Where no control plane is
-// given the second is the oldest proxy: a control plane is never older than its proxies (Istio's skew policy).
-func (m *Mesh) oldest() (all, controlPlane version.Release, problems finding.List) {
-	for _, part := range [...]struct {
-		path     string
-		releases []version.Release
-	}{{"controlPlanes", m.ControlPlanes}, {"proxies", m.Proxies}} {
-		for i, r := range part.releases {
-			if r.IsZero() {
-				problems = append(problems, noRelease(fmt.Sprintf("mesh.%s[%d]", part.path, i)))
-				continue
-			}
-			if all.IsZero() || r.Compare(all) < 0 {
-				all = r
-			}
-			if part.path == "controlPlanes" && (controlPlane.IsZero() || r.Compare(controlPlane) < 0) {
-				controlPlane = r
-			}
+// Validate returns what is wrong with the mesh: no release at all (WS401), or one that is the zero value (WS402).
+func (m Mesh) Validate() finding.List {
+	var l finding.List
+	for i, r := range m.ControlPlanes {
+		if r.IsZero() {
+			l = append(l, noRelease(fmt.Sprintf("mesh.controlPlanes[%d]", i)))
 		}
 	}
-	if len(problems) == 0 && all.IsZero() {
-		problems = append(problems, finding.New(finding.WS401, "mesh", "no Istio release is given",
+	for i, r := range m.Proxies {
+		if r.IsZero() {
+			l = append(l, noRelease(fmt.Sprintf("mesh.proxies[%d]", i)))
+		}
+	}
+	if len(m.ControlPlanes)+len(m.Proxies) == 0 {
+		l = append(l, finding.New(finding.WS401, "mesh", "no Istio release is given",
 			"give every control plane's and proxy's release, as `istioctl version` prints them"))
 	}
-	if controlPlane.IsZero() {
-		controlPlane = all
+	return l
+}
+
+// Oldest returns the oldest release of the whole mesh and that of its control planes. Where no control plane is given the
+// second is the oldest proxy: a control plane is never older than its proxies (Istio's skew policy). The error is that of
+// [version.Oldest].
+func (m Mesh) Oldest() (all, controlPlane version.Release, err error) {
+	if all, err = version.Oldest(slices.Concat(m.ControlPlanes, m.Proxies)...); err != nil {
+		return all, all, err
 	}
-	return all, controlPlane, problems
+	if len(m.ControlPlanes) == 0 {
+		return all, all, nil
+	}
+	controlPlane, err = version.Oldest(m.ControlPlanes...)
+	return all, controlPlane, err
 }
 
 func noRelease(path string) finding.Finding {

@@ -5,6 +5,7 @@ package wsmesh
 import (
 	"cmp"
 	"fmt"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"io"
 	"maps"
 	"slices"
@@ -30,23 +31,26 @@ type Plan struct {
 	notes    finding.List // what the plan has to say beside the decision's reasons
 }
 
-// NewPlan decides as [Decide] does, after what the options ask for ([WithHTTP1] goes before all else), and builds
-// the objects: a DestinationRule, and with UPGRADE the EnvoyFilters that it needs.
+// NewPlan decides and builds the objects: a DestinationRule, and with UPGRADE the EnvoyFilters that it needs. The first of
+// these that applies decides, and is the first of the decision's reasons:
 //
-// The error lists everything that is wrong with the Service, the mesh, the options and the objects, as a
-// [*finding.Error] in errors.As; the plan is nil then.
-func NewPlan(svc Service, mesh Mesh, opts ...Option) (*Plan, error) {
-	p := &Plan{req: request{svc: svc, mesh: mesh}}
-	p.req.apply(opts)
-	return p.make()
-}
-
-func newPlan(r request) (*Plan, error) { return (&Plan{req: r}).make() }
-
-// make fills in a plan of which the request alone is there.
-func (p *Plan) make() (*Plan, error) {
-	if err := p.req.check().Err(); err != nil {
-		return nil, err
+//  1. Options.HTTP1: DO_NOT_UPGRADE (WS301).
+//  2. The server's pods are in ambient mode: DO_NOT_UPGRADE (WS302).
+//  3. Some endpoint has no sidecar: DO_NOT_UPGRADE (WS303).
+//  4. The ports are given and none is explicitly HTTP/1: DO_NOT_UPGRADE (WS507).
+//  5. The oldest release of the mesh is earlier than 1.12.0: DO_NOT_UPGRADE (WS304).
+//  6. Otherwise: UPGRADE (WS305).
+//
+// The error is a [*finding.Error] with everything that is wrong with the Service, the mesh, the options and the objects;
+// the plan is nil then. errors.Is finds [version.ErrNoRelease] in it where the mesh has no release.
+func NewPlan(svc Service, mesh Mesh, opts Options) (*Plan, error) {
+	p := &Plan{req: request{svc: svc.clone(), mesh: mesh.clone(), opts: opts.clone()}}
+	if l := p.req.check(); len(l.Errors()) > 0 {
+		e := &finding.Error{Findings: l}
+		if slices.ContainsFunc(l, func(f finding.Finding) bool { return finding.Is(f, finding.WS401) }) {
+			e.Causes = []error{version.ErrNoRelease}
+		}
+		return nil, e
 	}
 	p.decision = p.req.decide()
 	var problems finding.List
@@ -63,18 +67,18 @@ func (p *Plan) make() (*Plan, error) {
 
 func (p *Plan) buildRule() (*destinationrule.Rule, finding.List) {
 	r := &p.req
-	labels := r.labels
-	if r.asm {
+	labels := r.opts.Labels
+	if r.opts.ASM {
 		labels = overlay(asmRuleLabels, labels)
 	}
-	if r.base != nil {
+	if r.opts.Base != nil {
 		return p.buildOnBase(labels)
 	}
 	rule, err := destinationrule.Builder{
 		Name:        r.svc.Name,
 		Namespace:   r.svc.Namespace,
 		Labels:      labels,
-		Annotations: r.annotations,
+		Annotations: r.opts.Annotations,
 		APIVersion:  r.apiVersion,
 		Host:        r.plannedHost(),
 		H2Upgrade:   p.decision.Policy,
@@ -84,20 +88,20 @@ func (p *Plan) buildRule() (*destinationrule.Rule, finding.List) {
 
 func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, finding.List) {
 	r := &p.req
-	base := *r.base
+	base := *r.opts.Base
 	base.APIVersion = r.apiVersion
 	base.Name = cmp.Or(base.Name, r.svc.Name)
 	base.Namespace = cmp.Or(base.Namespace, r.svc.Namespace)
 	base.Labels = overlay(base.Labels, labels)
-	base.Annotations = overlay(base.Annotations, r.annotations)
+	base.Annotations = overlay(base.Annotations, r.opts.Annotations)
 	rule, err := base.WithH2Upgrade(p.decision.Policy)
 	if err != nil {
 		return nil, finding.In(err)
 	}
-	if r.host != "" {
-		rule.Spec.Host = r.host // another spelling of the base's
+	if r.opts.Host != "" {
+		rule.Spec.Host = r.opts.Host // another spelling of the base's
 	}
-	for _, path := range droppedBy(r.base, rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy()) {
+	for _, path := range droppedBy(r.opts.Base, rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy()) {
 		f := finding.New(finding.WS311, path, "the base rule has settings of its own here, which replace the destination's: "+
 			p.decision.Policy.String()+" was set here too", "")
 		f.Object = rule.String()
@@ -143,9 +147,9 @@ var (
 
 func (p *Plan) buildFilters() finding.List {
 	r := &p.req
-	labels := r.labels
+	labels := r.opts.Labels
 	name := r.svc.Name + "-allow-connect"
-	if r.asm {
+	if r.opts.ASM {
 		labels = overlay(asmFilterLabels, labels)
 		name = asmFilterName
 	}
@@ -155,21 +159,21 @@ func (p *Plan) buildFilters() finding.List {
 		Name:        name,
 		Namespace:   r.svc.Namespace,
 		Labels:      labels,
-		Annotations: r.annotations,
+		Annotations: r.opts.Annotations,
 		Workload:    r.svc.Workload,
 		Patches:     []envoyfilter.Patch{patch},
 	}.Build()
 	problems := finding.In(err)
 	p.filters = append(p.filters, filter)
-	for i, g := range r.gateways {
+	for i, g := range r.opts.Gateways {
 		patch := gatewayPatch
 		patch.ProxyVersion = r.pattern
 		filter, err := envoyfilter.Builder{
 			Name:        p.gatewayFilterName(name, i),
-			Namespace:   g.namespace,
+			Namespace:   g.Namespace,
 			Labels:      labels,
-			Annotations: r.annotations,
-			Workload:    g.workload,
+			Annotations: r.opts.Annotations,
+			Workload:    g.Workload,
 			Patches:     []envoyfilter.Patch{patch},
 		}.Build()
 		problems = append(problems, finding.In(err)...)
@@ -182,7 +186,7 @@ func (p *Plan) buildFilters() finding.List {
 // "websockets-server.default-allow-connect-gateway". A Service's name has no dot, so no two of them meet.
 func (p *Plan) gatewayFilterName(name string, i int) string {
 	svc := &p.req.svc
-	if svc.Namespace != "" && !p.req.asm { // with WithASM the Service's name is no part of it
+	if svc.Namespace != "" && !p.req.opts.ASM { // with Options.ASM the Service's name is no part of it
 		name = strings.Replace(name, svc.Name, svc.Name+"."+svc.Namespace, 1)
 	}
 	name += "-gateway"
@@ -201,7 +205,7 @@ func (p *Plan) note() {
 		p.notes = append(p.notes, f)
 	}
 	switch {
-	case len(r.gateways) == 0:
+	case len(r.opts.Gateways) == 0:
 	case p.decision.Policy != destinationrule.Upgrade:
 		add(finding.WS306, "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
 			"browsers open WebSockets over HTTP/1.1 then, which needs no setting")
@@ -218,18 +222,18 @@ func (p *Plan) note() {
 			p.notes = append(p.notes, f)
 		}
 	}
-	if r.apiVersion == apiV1beta1 && !r.oldestControlPlane.Supports(version.NetworkingV1beta1) {
-		add(finding.WS406, "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, apiV1alpha3),
-			"give WithAPIVersion(\""+apiV1alpha3+"\"), or upgrade Istio")
+	if r.apiVersion == istio.NetworkingV1beta1 && !r.oldestControlPlane.Supports(version.NetworkingV1beta1) {
+		add(finding.WS406, "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, istio.NetworkingV1alpha3),
+			"give Options.APIVersion \""+istio.NetworkingV1alpha3+"\", or upgrade Istio")
 	}
 	if !r.oldestControlPlane.Supports(version.H2UpgradeImplemented) {
 		add(finding.WS407, "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy",
 			fmt.Sprintf("Istio %s accepts h2UpgradePolicy and ignores it", r.oldestControlPlane), "upgrade Istio to 1.6 or later")
 	}
-	if r.base == nil && r.newestControlPlaneSupports(version.DefaultTrafficPolicy) {
+	if r.opts.Base == nil && r.newestControlPlaneSupports(version.DefaultTrafficPolicy) {
 		add(finding.WS312, "spec.trafficPolicy.connectionPool",
 			"where MeshConfig sets defaultTrafficPolicy.connectionPool, this rule's connectionPool takes its place for the host",
-			"repeat the mesh's settings in a rule given by WithBaseRule")
+			"repeat the mesh's settings in a rule given as Options.Base")
 	}
 }
 
@@ -282,6 +286,16 @@ func (p *Plan) Findings() finding.List {
 		l = append(l, f.Validate()...)
 	}
 	return append(l, p.rule.Validate()...)
+}
+
+// Objects returns all objects of the plan in the order in which they are to be applied: the EnvoyFilters, then the
+// DestinationRule.
+func (p *Plan) Objects() []Object {
+	var objs []Object
+	for _, f := range p.EnvoyFilters() {
+		objs = append(objs, f)
+	}
+	return append(objs, p.DestinationRule())
 }
 
 // WriteYAML writes the objects as a stream of YAML documents in one call of w.Write, the EnvoyFilters first: that is

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/names"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -19,9 +20,15 @@ type Service struct {
 	Name      string            // of the Service: a DNS label, required
 	Namespace string            // of the Service; "" leaves it to whoever applies the manifests
 	Workload  map[string]string // labels of the server's pods: required, never guessed from the name
-	Port      Port              // the Service port; zero = not given, then its protocol goes unchecked (WS506)
+	Ports     []Port            // all ports of the Service; none = not given, then protocols go unchecked (WS506)
 	Ambient   bool              // the server's pods are in ambient mode
-	External  bool              // some endpoint has no sidecar
+	NoSidecar bool              // some endpoint has no sidecar
+}
+
+// clone returns a copy that shares nothing with s.
+func (s Service) clone() Service {
+	s.Workload, s.Ports = maps.Clone(s.Workload), slices.Clone(s.Ports)
+	return s
 }
 
 // A Port is a port of a Kubernetes Service as far as it tells Istio the protocol.
@@ -49,13 +56,15 @@ func (s *Service) validate() finding.List {
 		l = append(l, namespaceFindings("metadata.namespace", s.Namespace)...)
 	}
 	l = append(l, workloadFindings("spec.selector", s.Workload)...)
-	for _, p := range [...]struct {
-		field  string
-		number uint32
-	}{{"port", s.Port.Number}, {"targetPort", s.Port.TargetPort}} {
-		if p.number > 65535 {
-			l = append(l, finding.New(finding.WS505, "spec.ports[0]."+p.field,
-				fmt.Sprintf("port %d is out of range", p.number), "give a number from 1 to 65535, or 0 for none"))
+	for i, port := range s.Ports {
+		for _, p := range [...]struct {
+			field  string
+			number uint32
+		}{{"port", port.Number}, {"targetPort", port.TargetPort}} {
+			if p.number > 65535 {
+				l = append(l, finding.New(finding.WS505, fmt.Sprintf("spec.ports[%d].%s", i, p.field),
+					fmt.Sprintf("port %d is out of range", p.number), "give a number from 1 to 65535, or 0 for none"))
+			}
 		}
 	}
 	if len(l) == 0 {
@@ -98,45 +107,14 @@ func labelFinding(path, k, v string) finding.Finding {
 	return finding.New(finding.WS504, path+"["+strconv.Quote(k)+"]", message, "give a label as the pods carry it, such as app=websockets-server")
 }
 
-// appProtocolWebSocket is how Kubernetes spells WebSocket in clear text in a Service's appProtocol.
-const appProtocolWebSocket = "kubernetes.io/ws"
-
-// protocol returns what Istio reads as the port's protocol, in lower case, and whether it is HTTP/1 on every
-// control plane from oldest on. It follows pkg/config/kube/conversion.go: appProtocol goes first, then what
-// stands before the first "-" of the name. "" is a port that Istio sniffs.
-func (p Port) protocol(oldest version.Release) (proto string, http1 bool) {
-	if p.AppProtocol == appProtocolWebSocket {
-		return appProtocolWebSocket, oldest.Supports(version.AppProtocolWebSocket)
-	}
-	text := p.Name
-	if p.AppProtocol != "" {
-		text = p.AppProtocol
-	}
-	prefix, _, _ := strings.Cut(text, "-")
-	// EqualFold allocates nothing, and nearly every port is named in lower case and for HTTP.
-	if strings.EqualFold(prefix, "http") {
-		return "http", true
-	}
-	return strings.ToLower(prefix), false
+// protocol returns what Istio reads as the port's protocol, and whether it is HTTP/1 on every control plane from oldest on.
+func (p Port) protocol(oldest version.Release) (protocol string, http1 bool) {
+	return istio.Protocol(p.Name, p.AppProtocol, oldest)
 }
 
-// isHTTP2 says whether Istio speaks HTTP/2 to the application on a port of the protocol.
-func isHTTP2(proto string) bool {
-	return proto == "http2" || proto == "grpc" || proto == "kubernetes.io/h2c"
-}
-
-// isBytes says whether proxies pass on what comes on a port of the protocol without reading it as HTTP.
-func isBytes(proto string) bool {
-	switch proto {
-	case "tcp", "tls", "https", "mongo", "mysql", "redis", "udp", "kubernetes.io/wss":
-		return true
-	}
-	return false
-}
-
-// portFinding says why the port is not explicitly HTTP/1, and what to rename it to.
-func (s *Service) portFinding(proto string) finding.Finding {
-	p := s.Port
+// portFinding returns why port i is not explicitly HTTP/1, and what to rename it to.
+func (s *Service) portFinding(i int, proto string) finding.Finding {
+	p := s.Ports[i]
 	var what, effect string
 	switch {
 	case p.AppProtocol != "":
@@ -147,17 +125,17 @@ func (s *Service) portFinding(proto string) finding.Finding {
 		what = "a port without a name"
 	}
 	switch {
-	case isHTTP2(proto):
+	case istio.IsHTTP2(proto):
 		effect = "makes the server's proxy speak HTTP/2 to the application, where WebSocket is an extended CONNECT"
-	case isBytes(proto):
+	case istio.IsTCP(proto):
 		effect = "is passed on as bytes: WebSocket flows through it untouched, and an upgrade does nothing good"
 	default:
 		effect = "is not explicitly HTTP: its protocol is sniffed, and the application would be sent HTTP/2"
 	}
 	name := "http-" + strings.TrimPrefix(s.Name, "http-")
-	if _, rest, _ := strings.Cut(p.Name, "-"); rest != "" && (isHTTP2(proto) || isBytes(proto)) {
+	if _, rest, _ := strings.Cut(p.Name, "-"); rest != "" && (istio.IsHTTP2(proto) || istio.IsTCP(proto)) {
 		name = "http-" + rest
-	} else if p.Name != "" && !isHTTP2(proto) && !isBytes(proto) {
+	} else if p.Name != "" && !istio.IsHTTP2(proto) && !istio.IsTCP(proto) {
 		name = "http-" + p.Name
 	}
 	// A Service's port name is at most 63 bytes, a container's 15.
@@ -165,7 +143,7 @@ func (s *Service) portFinding(proto string) finding.Finding {
 	if p.AppProtocol != "" {
 		hint = "set the port's appProtocol to \"http\" to have WebSocket over HTTP/2"
 	}
-	f := finding.New(finding.WS507, "spec.ports[0]", what+" "+effect, hint)
+	f := finding.New(finding.WS507, fmt.Sprintf("spec.ports[%d]", i), what+" "+effect, hint)
 	f.Object = s.object()
 	return f
 }

@@ -3,6 +3,7 @@
 package wsmesh
 
 import (
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"maps"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func (p *Plan) Stages() []Stage {
 // DO_NOT_UPGRADE is undone by deleting its DestinationRule, or by applying the base rule it was made from.
 func (p *Plan) Rollback() []Stage {
 	if p.decision.Policy != destinationrule.Upgrade {
-		if base := p.req.base; base != nil {
+		if base := p.req.opts.Base; base != nil {
 			return []Stage{{Name: "apply the base DestinationRule again", Apply: []Object{cloneRule(base)}}}
 		}
 		return []Stage{{Name: "delete the DestinationRule", Delete: []Object{p.DestinationRule()}}}
@@ -97,7 +98,7 @@ func (p *Plan) acceptCommand() string {
 // untilClients says how to see that the clients follow the rule: with UPGRADE their cluster has HTTP/2 options. A pod
 // that istioctl does not reach is printed.
 func (p *Plan) untilClients(s *Stage, policy destinationrule.UpgradePolicy) {
-	host := resolveHost(p.rule.Spec.GetHost(), p.req.svc.Namespace, p.req.mesh.clusterDomain())
+	host := istio.Host(p.rule.Spec.GetHost(), p.req.svc.Namespace, p.req.mesh.clusterDomain())
 	s.Until = "no cluster of a client's proxy speaks HTTP/2 to the host any more"
 	not := "! "
 	if policy == destinationrule.Upgrade {

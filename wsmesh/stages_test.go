@@ -109,7 +109,7 @@ func TestCommandsAreShell(t *testing.T) {
 // TestExplainIsInert: what a port is called speaks to no terminal, and begins no line.
 func TestExplainIsInert(t *testing.T) {
 	svc := server()
-	svc.Port.AppProtocol = "x\x1b[2J\u202e\n::error::y"
+	svc.Ports[0].AppProtocol = "x\x1b[2J\u202e\n::error::y"
 	var b strings.Builder
 	if err := mustPlan(t, svc, mesh("1.24.1")).Explain(&b); err != nil {
 		t.Fatal(err)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmesh
+package audit
 
 import (
 	"bytes"
 	"encoding/json"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -18,7 +19,7 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Fixed is what [Fix] mended.
+// Fixed is what [Report.Fix] mended.
 type Fixed struct {
 	Files  []FixedFile  // those that are changed or new, in the order of the manifests
 	Mended finding.List // what the audit does not find any more
@@ -27,11 +28,11 @@ type Fixed struct {
 
 // A FixedFile is a file before and after.
 type FixedFile struct {
-	Name          string // as it was given to [Manifests.Add]
+	Name          string // as it was given to [manifests.Set.Add]
 	Before, After []byte // Before is nil for a new file
 }
 
-// Fix mends what of the findings of [Audit] can be mended without a question, and leaves every other byte of the manifests
+// Fix mends what of the findings can be mended without a question, and leaves every other byte of the manifests
 // as it is, comments and the order of keys included:
 //
 //   - UPGRADE without an EnvoyFilter for all of its pods (WS340, WS341): the filter is added, as a document before the
@@ -45,8 +46,9 @@ type FixedFile struct {
 //
 // Each change is read back: one after which a document says anything but what it said before with the change is not made,
 // and stays among what is left. The manifests given are not changed. The error is that of a mesh without a release.
-func Fix(objects *Manifests, mesh Mesh) (*Fixed, error) {
-	work := &Manifests{files: slices.Clone(objects.files), size: objects.size}
+func (r *Report) Fix() (*Fixed, error) {
+	objects, mesh := r.manifests, r.mesh
+	work := &manifests.Set{Files: slices.Clone(objects.Files)}
 	first, problems := newAuditor(work, mesh)
 	if problems != nil {
 		return nil, problems.Err()
@@ -65,13 +67,14 @@ func Fix(objects *Manifests, mesh Mesh) (*Fixed, error) {
 	if !changed {
 		return fixed, nil
 	}
-	fixed.Left = Audit(work, mesh)
+	third, _ := newAuditor(work, mesh)
+	fixed.Left = third.audit()
 	fixed.Mended = gone(before, fixed.Left)
-	for i, f := range work.files {
-		if i >= len(objects.files) {
-			fixed.Files = append(fixed.Files, FixedFile{Name: f.name, After: f.data})
-		} else if old := objects.files[i].data; !bytes.Equal(old, f.data) {
-			fixed.Files = append(fixed.Files, FixedFile{Name: f.name, Before: bytes.Clone(old), After: f.data})
+	for i, f := range work.Files {
+		if i >= len(objects.Files) {
+			fixed.Files = append(fixed.Files, FixedFile{Name: f.Name, After: f.Data})
+		} else if old := objects.Files[i].Data; !bytes.Equal(old, f.Data) {
+			fixed.Files = append(fixed.Files, FixedFile{Name: f.Name, Before: bytes.Clone(old), After: f.Data})
 		}
 	}
 	return fixed, nil
@@ -116,7 +119,7 @@ type edit struct {
 }
 
 // mendTexts makes the changes within documents, and says whether there was one.
-func (a *auditor) mendTexts(work *Manifests) bool {
+func (a *auditor) mendTexts(work *manifests.Set) bool {
 	edits := map[*auditObject][]edit{}
 	for _, h := range a.hits {
 		path, value := a.mend(h)
@@ -132,11 +135,11 @@ func (a *auditor) mendTexts(work *Manifests) bool {
 		}
 	}
 	changed := false
-	for i := range work.files {
-		data := work.files[i].data
+	for i := range work.Files {
+		data := work.Files[i].Data
 		// From the end to the beginning, so that offsets stay true.
 		for _, o := range slices.Backward(a.objects) {
-			if o.file != &work.files[i] || edits[o] == nil {
+			if o.file != &work.Files[i] || edits[o] == nil {
 				continue
 			}
 			after, ok := applied(o.doc.Text, edits[o])
@@ -153,16 +156,16 @@ func (a *auditor) mendTexts(work *Manifests) bool {
 			data = slices.Concat(data[:o.doc.Offset], after, data[o.doc.Offset+len(o.doc.Text):])
 			changed = true
 		}
-		work.replace(i, data)
+		replace(work, i, data)
 	}
 	return changed
 }
 
-func (m *Manifests) replace(i int, data []byte) {
-	fresh := Manifests{}
-	_ = fresh.Add(m.files[i].name, bytes.NewReader(data)) // a bytes.Reader has no errors
-	if m.files[i].problem == nil {
-		m.files[i] = fresh.files[0]
+func replace(m *manifests.Set, i int, data []byte) {
+	fresh := manifests.Set{}
+	_ = fresh.Add(m.Files[i].Name, bytes.NewReader(data)) // a bytes.Reader has no errors
+	if m.Files[i].Problem == nil {
+		m.Files[i] = fresh.Files[0]
 	}
 }
 
@@ -344,7 +347,7 @@ func with(tree any, steps []any, value string) any {
 }
 
 // addFilters adds the EnvoyFilters that Services lack, and says whether there was one.
-func (a *auditor) addFilters(work *Manifests) bool {
+func (a *auditor) addFilters(work *manifests.Set) bool {
 	if a.oldest.Compare(version.UpgradeBoundary.Since) < 0 {
 		return false
 	}
@@ -385,32 +388,32 @@ func (a *auditor) addFilters(work *Manifests) bool {
 	// From the end to the beginning, so that offsets stay true.
 	slices.SortStableFunc(rules, func(x, y *auditObject) int { return y.doc.Offset - x.doc.Offset })
 	for _, o := range rules {
-		i := slices.IndexFunc(work.files, func(f manifestFile) bool { return &f.docs[0] == &o.file.docs[0] })
+		i := slices.IndexFunc(work.Files, func(f manifests.File) bool { return &f.Docs[0] == &o.file.Docs[0] })
 		text := added[o]
 		if o.doc.Item || bytes.HasPrefix(bytes.TrimSpace(o.doc.Text), []byte("{")) {
-			work.addBeside(o, bytes.TrimSuffix(text, []byte("---\n")))
+			addBeside(work, o, bytes.TrimSuffix(text, []byte("---\n")))
 			continue
 		}
-		data := work.files[i].data
+		data := work.Files[i].Data
 		if bytes.HasPrefix(o.doc.Text, []byte("---")) {
 			text = slices.Concat([]byte("---\n"), bytes.TrimSuffix(text, []byte("---\n")))
 		}
 		if bytes.Contains(o.doc.Text, []byte("\r\n")) {
 			text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 		}
-		work.files[i].data = slices.Concat(data[:o.doc.Offset], text, data[o.doc.Offset:])
+		work.Files[i].Data = slices.Concat(data[:o.doc.Offset], text, data[o.doc.Offset:])
 	}
-	for i := range work.files {
-		work.replace(i, work.files[i].data)
+	for i := range work.Files {
+		replace(work, i, work.Files[i].Data)
 	}
 	return len(rules) > 0
 }
 
 // addBeside adds a file in the directory of the rule's.
-func (m *Manifests) addBeside(o *auditObject, text []byte) {
+func addBeside(m *manifests.Set, o *auditObject, text []byte) {
 	name := o.meta.Name + "-allow-connect.yaml"
-	for n := 2; slices.ContainsFunc(m.files, func(f manifestFile) bool { return f.name == filepath.Join(filepath.Dir(o.file.name), name) }); n++ {
+	for n := 2; slices.ContainsFunc(m.Files, func(f manifests.File) bool { return f.Name == filepath.Join(filepath.Dir(o.file.Name), name) }); n++ {
 		name = o.meta.Name + "-allow-connect-" + strconv.Itoa(n) + ".yaml"
 	}
-	_ = m.Add(filepath.Join(filepath.Dir(o.file.name), name), bytes.NewReader(text)) // a bytes.Reader has no errors
+	_ = m.Add(filepath.Join(filepath.Dir(o.file.Name), name), bytes.NewReader(text)) // a bytes.Reader has no errors
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmesh
+package audit
 
 import (
 	"bytes"
@@ -8,10 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 	"runtime"
 	"slices"
 	"strconv"
@@ -30,97 +27,9 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Manifests are manifests as they stand in files, for [Audit] and [Fix]. The zero value holds none. Multi-document YAML,
-// JSON, `kind: List` and what `kubectl get -o yaml` or -o json prints are all read; the objects may be of any kind.
-// Reading never fails for what is in a file: Audit says what cannot be read, with file and line.
-//
-// Manifests may be read by several goroutines at once, but for Add and AddPath.
-type Manifests struct {
-	files []manifestFile
-	size  int
-}
-
-type manifestFile struct {
-	name string
-	data []byte
-	docs []yamldoc.Document
-	// problem is why the file is not read at all.
-	problem finding.List
-}
-
-// The bounds of what is read. The API server takes no object larger than maxDocument.
-const (
-	maxManifests = 256 << 20
-	maxDocument  = 3 << 20
-)
-
-// Add reads the manifests in r, which findings call by name. At most 256 MiB are read by all calls together; what goes
-// beyond is a finding (WS990) for the input it is in. An error of r is returned, and nothing of the input is kept then.
-func (m *Manifests) Add(name string, r io.Reader) error {
-	data, err := io.ReadAll(io.LimitReader(r, int64(maxManifests-m.size)+1))
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
-	}
-	file := manifestFile{name: name}
-	if len(data) > maxManifests-m.size {
-		file.problem = finding.List{tooLarge(fmt.Sprintf("the manifests are larger than %d MiB together", maxManifests>>20), 0)}
-	} else {
-		m.size += len(data)
-		file.data = data
-		file.docs = yamldoc.Split(bytes.TrimPrefix(data, byteOrderMark))
-		if bytes.HasPrefix(data, byteOrderMark) {
-			for i := range file.docs {
-				file.docs[i].Offset += len(byteOrderMark)
-			}
-		}
-	}
-	m.files = append(m.files, file)
-	return nil
-}
-
-var byteOrderMark = []byte("\ufeff")
-
-// AddPath adds a file, or every file below a directory whose name ends in .yaml, .yml or .json, in the order of their
-// paths. Directories whose names begin with a dot are passed over.
-func (m *Manifests) AddPath(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return m.addFile(path)
-	}
-	return filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && p != path && strings.HasPrefix(d.Name(), "."):
-			return filepath.SkipDir
-		case d.Type().IsRegular() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(p)):
-			return m.addFile(p)
-		}
-		return nil
-	})
-}
-
-func (m *Manifests) addFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return m.Add(path, f)
-}
-
-func tooLarge(message string, line int) finding.Finding {
-	f := finding.New(finding.WS990, "", message, "audit fewer files at a time; the API server takes no object of more than 3 MiB")
-	f.Line = line
-	return f
-}
-
 // An auditObject is one object of the manifests that takes part in what a WebSocket meets.
 type auditObject struct {
-	file *manifestFile
+	file *manifests.File
 	doc  *yamldoc.Document
 	kind string
 	meta metadata
@@ -225,15 +134,15 @@ type connectionSettings struct {
 }
 
 // load reads all objects, on all cores. The order is that of the files.
-func (m *Manifests) load() []*auditObject {
+func load(m *manifests.Set) []*auditObject {
 	var objects []*auditObject
-	for i := range m.files {
-		f := &m.files[i]
-		if f.problem != nil {
-			objects = append(objects, &auditObject{file: f, found: f.problem})
+	for i := range m.Files {
+		f := &m.Files[i]
+		if f.Problem != nil {
+			objects = append(objects, &auditObject{file: f, found: f.Problem})
 		}
-		for j := range f.docs {
-			objects = append(objects, &auditObject{file: f, doc: &f.docs[j]})
+		for j := range f.Docs {
+			objects = append(objects, &auditObject{file: f, doc: &f.Docs[j]})
 		}
 	}
 	parallel(len(objects), func(i int) {
@@ -357,8 +266,8 @@ func (o *auditObject) read() {
 }
 
 func unreadableText(text []byte) *finding.Finding {
-	if len(text) > maxDocument {
-		f := tooLarge(fmt.Sprintf("the document has %d bytes", len(text)), 1)
+	if len(text) > manifests.MaxDocument {
+		f := manifests.TooLarge(fmt.Sprintf("the document has %d bytes", len(text)), 1)
 		return &f
 	}
 	i := bytes.IndexByte(text, 0)

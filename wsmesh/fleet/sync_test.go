@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmesh_test
+package fleet_test
 
 import (
 	"bytes"

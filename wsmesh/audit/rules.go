@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmesh
+package audit
 
 import (
 	"fmt"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"slices"
 	"strconv"
@@ -106,9 +107,9 @@ func (a *auditor) rulesAlone() {
 func (a *auditor) servedVersion(o *auditObject) {
 	served := true
 	switch o.apiVersion {
-	case apiV1:
+	case istio.NetworkingV1:
 		served = a.every(version.NetworkingV1)
-	case apiV1beta1:
+	case istio.NetworkingV1beta1:
 		served = a.every(version.NetworkingV1beta1)
 	}
 	if !served {
@@ -119,9 +120,9 @@ func (a *auditor) servedVersion(o *auditObject) {
 // wantedVersion is the apiVersion that every control plane serves.
 func (a *auditor) wantedVersion() string {
 	if a.every(version.NetworkingV1beta1) {
-		return apiV1beta1
+		return istio.NetworkingV1beta1
 	}
-	return apiV1alpha3
+	return istio.NetworkingV1alpha3
 }
 
 // A usedField is a field that an object sets, and since when there is one.

@@ -2,7 +2,7 @@
 
 //lint:file-ignore SA1019 sigs.k8s.io/yaml carries this package for those who need the lines of a document.
 
-package wsmesh
+package fleet
 
 import (
 	"bytes"

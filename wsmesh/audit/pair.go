@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmesh
+package audit
 
 import (
 	"fmt"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"maps"
 	"slices"
@@ -106,7 +107,7 @@ func (a *auditor) outside(o *auditObject, path, what string) {
 // notUpgraded reports DO_NOT_UPGRADE for ports that are HTTP/2 by their name.
 func (a *auditor) notUpgraded(o *auditObject, s *policySite, service *auditObject) {
 	for i, p := range service.service.Ports {
-		if proto, _ := a.protocol(p); s.covers(p.Port) && isHTTP2(proto) && a.once(finding.WS544.Code, service.String(), strconv.Itoa(i)) {
+		if proto, _ := a.protocol(p); s.covers(p.Port) && istio.IsHTTP2(proto) && a.once(finding.WS544.Code, service.String(), strconv.Itoa(i)) {
 			a.add(finding.WS544, service, portPath(service, i), fmt.Sprintf("the port %s is HTTP/2 by its name, whatever %s says", p, o),
 				"name the port http-… to have HTTP/1.1")
 		}
@@ -133,7 +134,7 @@ func portPath(service *auditObject, i int) string {
 }
 
 func (a *auditor) protocol(p servicePort) (string, bool) {
-	return Port{Number: p.Port, Name: p.Name, AppProtocol: p.AppProtocol}.protocol(a.oldestControlPlane)
+	return istio.Protocol(p.Name, p.AppProtocol, a.oldestControlPlane)
 }
 
 // speaksHTTP1 says whether Istio reads the port as HTTP/1, and reports what an UPGRADE does to it otherwise.
@@ -145,12 +146,12 @@ func (a *auditor) speaksHTTP1(o, service *auditObject, i int) bool {
 	}
 	path, hint := portPath(service, i), "name the port http-… or set its appProtocol to http"
 	switch {
-	case isHTTP2(proto):
+	case istio.IsHTTP2(proto):
 		a.add(finding.WS540, service, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", p, o), hint)
-	case proto == appProtocolWebSocket:
+	case proto == istio.AppProtocolWebSocket:
 		a.add(finding.WS543, service, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.oldestControlPlane, proto),
 			"set the appProtocol to http until every control plane is 1.24 or later")
-	case isBytes(proto):
+	case istio.IsTCP(proto):
 		a.add(finding.WS541, service, path, fmt.Sprintf("the port %s is passed on as bytes, and the UPGRADE of %s has no use", p, o), hint)
 	default:
 		effect := "the application itself is sent HTTP/2"
@@ -175,7 +176,8 @@ func (a *auditor) waypointOf(service *auditObject) string {
 // podsOf returns the workloads behind a Service, and whether there are any among the manifests. Else it is one with
 // the labels that the Service selects.
 func (a *auditor) podsOf(service *auditObject, subset map[string]string) ([]*workload, bool) {
-	selector := overlay(service.service.Selector, subset)
+	selector := maps.Clone(service.service.Selector)
+	maps.Copy(selector, subset)
 	if pods := a.selects(service.namespace(), selector); len(pods) > 0 {
 		return pods, true
 	}

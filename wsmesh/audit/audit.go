@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmesh
+// Package audit judges manifests that exist: which of them break WebSockets in an Istio mesh, and where. It mends what has
+// exactly one safe form, and draws what it judged.
+package audit
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"github.com/wsmesh/wsmesh/internal/istio"
+	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 	"maps"
 	"slices"
 	"strings"
@@ -14,7 +20,18 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Audit returns what in the manifests breaks WebSockets in the mesh, or does not do what it says: what
+// A Report is what an audit found, and what it read and judged.
+type Report struct {
+	Findings finding.List // in the order of the files
+	Files    int          // read
+	Objects  int          // of kinds that take part in an audit
+
+	manifests *manifests.Set
+	mesh      wsmesh.Mesh
+	auditor   *auditor
+}
+
+// Run finds what in the manifests breaks WebSockets in the mesh, or does not do what it says: what
 // [destinationrule.Rule.Validate] and [envoyfilter.Filter.Validate] find in each object, and beyond that what becomes of
 // all of them together, as istiod of the mesh's releases reads them. It looks at DestinationRules, EnvoyFilters,
 // ServiceEntries, Services, Deployments, StatefulSets, DaemonSets, Pods, Namespaces and the ConfigMap istio; other kinds are passed over.
@@ -23,13 +40,18 @@ import (
 // An object without a namespace is taken to go to "default", as kubectl does. What is not among the manifests counts as
 // unknown and never as missing: the pods of a namespace that is not given are taken to have sidecars.
 //
-// A mesh without a release is the only finding then (WS401): most of what is to be known depends on it.
-func Audit(objects *Manifests, mesh Mesh) finding.List {
-	a, problems := newAuditor(objects, mesh)
+// The error is that of ctx, or a [*finding.Error] for a mesh without a release (WS401): most of what is to be known
+// depends on it.
+func Run(ctx context.Context, m *manifests.Set, mesh wsmesh.Mesh) (*Report, error) {
+	a, problems := newAuditor(m, mesh)
 	if problems != nil {
-		return problems
+		return nil, &finding.Error{Findings: problems, Causes: []error{version.ErrNoRelease}}
 	}
-	return a.audit()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &Report{Findings: a.audit(), Files: len(m.Files), Objects: len(a.objects), manifests: m, mesh: mesh, auditor: a}
+	return r, ctx.Err()
 }
 
 func (a *auditor) audit() finding.List {
@@ -43,7 +65,7 @@ func (a *auditor) audit() finding.List {
 
 // An auditor holds the objects of one audit, found by what istiod finds them by.
 type auditor struct {
-	mesh                       Mesh
+	mesh                       wsmesh.Mesh
 	root, domain               string
 	controlPlanes, proxies     []version.Release
 	oldest, oldestControlPlane version.Release
@@ -98,19 +120,19 @@ func (a *auditor) once(key ...string) bool {
 	return true
 }
 
-func newAuditor(objects *Manifests, mesh Mesh) (*auditor, finding.List) {
+func newAuditor(objects *manifests.Set, mesh wsmesh.Mesh) (*auditor, finding.List) {
 	a := &auditor{
-		mesh: mesh, domain: mesh.clusterDomain(), root: mesh.RootNamespace,
+		mesh: mesh, domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), root: mesh.RootNamespace,
 		controlPlanes: mesh.ControlPlanes, proxies: mesh.Proxies,
 		namespaces: map[string]*auditObject{}, external: map[string]bool{}, serviceByHost: map[string]*auditObject{},
 		servicesIn: map[string][]*auditObject{}, rulesFor: map[string][]*auditObject{}, firstFor: map[string]*auditObject{},
 		podsByLabel: map[podKey][]*workload{}, podsIn: map[string][]*workload{}, filtersBy: map[podKey][]*auditFilter{}, filtersByAny: map[podKey][]*auditFilter{},
 		said: map[string]bool{}, unfit: map[*auditObject]bool{},
 	}
-	var problems finding.List
-	if a.oldest, a.oldestControlPlane, problems = mesh.oldest(); problems != nil {
+	if problems := mesh.Validate(); problems != nil {
 		return nil, problems
 	}
+	a.oldest, a.oldestControlPlane, _ = mesh.Oldest() // which a valid mesh has
 	// A release that is not given is that of the other side, as it is in a mesh at rest.
 	if len(a.controlPlanes) == 0 {
 		a.controlPlanes = mesh.Proxies
@@ -119,7 +141,7 @@ func newAuditor(objects *Manifests, mesh Mesh) (*auditor, finding.List) {
 		a.proxies = mesh.ControlPlanes
 	}
 	a.proxies = distinct(a.proxies)
-	a.objects = objects.load()
+	a.objects = load(objects)
 	last := map[string]*auditObject{}
 	for _, o := range a.objects {
 		last[o.id()] = o
@@ -130,7 +152,7 @@ func newAuditor(objects *Manifests, mesh Mesh) (*auditor, finding.List) {
 			a.hits = append(a.hits, hit{o, f})
 		}
 		if first := earlier[o.id()]; first != nil && o.kind != "" {
-			a.add(finding.WS993, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.file.name, first.doc.Line),
+			a.add(finding.WS993, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.file.Name, first.doc.Line),
 				"remove one of them, or audit them apart where only one is applied at a time")
 		}
 		earlier[o.id()] = o
@@ -138,7 +160,7 @@ func newAuditor(objects *Manifests, mesh Mesh) (*auditor, finding.List) {
 			a.index(o)
 		}
 	}
-	a.root = cmp.Or(a.root, defaultRootNamespace)
+	a.root = cmp.Or(a.root, istio.DefaultRootNamespace)
 	for _, f := range a.filters {
 		a.indexFilter(f)
 	}
@@ -199,7 +221,7 @@ func (a *auditor) fqdn(service *auditObject) string {
 
 // hostOf is the host of a rule, as istiod takes it.
 func (a *auditor) hostOf(rule *auditObject) string {
-	return strings.TrimSuffix(resolveHost(rule.rule.Spec.GetHost(), rule.namespace(), a.domain), ".")
+	return strings.TrimSuffix(istio.Host(rule.rule.Spec.GetHost(), rule.namespace(), a.domain), ".")
 }
 
 // every says whether all control planes support f.
@@ -257,7 +279,7 @@ func (a *auditor) locate(o *auditObject, hits []int) finding.List {
 	for _, i := range hits {
 		f := a.hits[i].Finding
 		f.Object = cmp.Or(o.String(), f.Object)
-		f.File = o.file.name
+		f.File = o.file.Name
 		if o.doc != nil {
 			f.Line = o.line(tree, f.Path, f.Line)
 		}
