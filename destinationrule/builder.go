@@ -107,11 +107,14 @@ func (b Builder) Build() (*Rule, error) {
 	return r, nil
 }
 
+var HostNotOfBase = finding.Rule{Code: "WS141", Severity: finding.SeverityError,
+	Meaning: "A builder's host is that of its Base.", Source: istioHostName}
+
 // overlay lays the builder's fields over a copy of Base, and returns what could not be.
 func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	if base := spec.GetHost(); base != "" && b.Host != "" && base != b.Host {
-		problems = append(problems, finding.New(finding.WS141, "spec.host",
+		problems = append(problems, finding.New(HostNotOfBase, "spec.host",
 			fmt.Sprintf("the host is %q, and Base is for %q", b.Host, base),
 			"leave Host empty to keep Base's, or start from a Base for the same host"))
 	}
@@ -154,6 +157,14 @@ func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.
 	return nil
 }
 
+var (
+	InvalidBuilderPort = finding.Rule{Code: "WS142", Severity: finding.SeverityError,
+		Meaning: "A builder's port is from 1 to 65535.", Source: "Kubernetes API, ServicePort"}
+	PortWithoutPolicy = finding.Rule{Code: "WS144", Severity: finding.SeverityError,
+		Meaning: "A builder's port has a policy to write.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validatePortTrafficPolicies"}
+)
+
 func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	settings := spec.GetTrafficPolicy().GetPortLevelSettings()
@@ -172,7 +183,7 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		path := fieldpath.Path{specStep, trafficPolicyStep, portLevelSettingsStep, fieldpath.Index(at)}
 		before := len(problems)
 		if port.Number == 0 || port.Number > maxPort {
-			problems = append(problems, finding.New(finding.WS142, path.At(fieldpath.Name("port"), fieldpath.Name("number")),
+			problems = append(problems, finding.New(InvalidBuilderPort, path.At(fieldpath.Name("port"), fieldpath.Name("number")),
 				fmt.Sprintf("Ports[%d] has the number %d, which no Service port has", i, port.Number),
 				"give the number of the Service's port, 1 to 65535"))
 		}
@@ -185,7 +196,7 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		case !port.H2Upgrade.known():
 			problems = append(problems, unknownEnum(path.At(connectionPoolStep, httpStep, policyStep), port.H2Upgrade.String(), upgradePolicies))
 		case port.H2Upgrade == UpgradeDefault:
-			problems = append(problems, finding.New(finding.WS144, path.At(connectionPoolStep, httpStep, policyStep),
+			problems = append(problems, finding.New(PortWithoutPolicy, path.At(connectionPoolStep, httpStep, policyStep),
 				fmt.Sprintf("Ports[%d] gives port %d UpgradeDefault, which writes nothing", i, port.Number),
 				"say DoNotUpgrade or Upgrade, or leave the port out so that it follows the destination"))
 		}
@@ -238,8 +249,11 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 	return problems
 }
 
+var GivenTwice = finding.Rule{Code: "WS143", Severity: finding.SeverityError,
+	Meaning: "A builder names each port and subset once.", Source: istioInheritance}
+
 func givenTwice(path, field string, first, again int, value string) finding.Finding {
-	return finding.New(finding.WS143, path,
+	return finding.New(GivenTwice, path,
 		fmt.Sprintf("%s[%d] and %s[%d] are both for %s", field, first, field, again, value),
 		"give each of them once")
 }

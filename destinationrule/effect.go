@@ -22,6 +22,18 @@ func (v *validator) effect(spec *networking.DestinationRule) {
 	v.lostPolicies(spec)
 }
 
+var (
+	HostTakenForFullName = finding.Rule{Code: "WS161", Severity: finding.Warning,
+		Meaning: "A host with one dot is a full name to Istio, and not a Service and its namespace.", Source: istioHostName}
+	HostDependsOnNamespace = finding.Rule{Code: "WS162", Severity: finding.Warning,
+		Meaning: "A host without dots depends on the namespace that the rule is applied to.", Source: istioHostName}
+	WildcardUpgraded = finding.Rule{Code: "WS163", Severity: finding.Warning,
+		Meaning: "UPGRADE for a wildcard reaches destinations that do not speak HTTP/2.", Source: "istio/istio#39566"}
+	RuleSetsNothing = finding.Rule{Code: "WS180", Severity: finding.Warning,
+		Meaning: "A rule without trafficPolicy and subsets does nothing.",
+		Source:  "istio/istio pilot/pkg/model/push_context.go, destinationRule"}
+)
+
 // hostEffect follows ResolveShortnameToFQDN in pilot/pkg/model/config.go: a name without a dot is looked up in the
 // rule's namespace, and any other is taken as it is.
 func (v *validator) hostEffect(spec *networking.DestinationRule) {
@@ -31,25 +43,29 @@ func (v *validator) hostEffect(spec *networking.DestinationRule) {
 	switch {
 	case !isWildcardDomain(host):
 	case wildcard && upgrades(spec):
-		v.add(finding.New(finding.WS163, v.at("host"),
+		v.add(WildcardUpgraded, v.at("host"),
 			fmt.Sprintf("UPGRADE goes to every destination that %q matches, and breaks those that do not speak HTTP/2 or lack a sidecar", host),
-			"write a rule for each WebSocket server, with its full name"))
+			"write a rule for each WebSocket server, with its full name")
 	case wildcard:
 	case dots == 1 && !strings.HasSuffix(host, "."):
 		name, namespace, _ := strings.Cut(host, ".")
-		v.add(finding.New(finding.WS161, v.at("host"),
+		v.add(HostTakenForFullName, v.at("host"),
 			fmt.Sprintf("Istio takes %q for a full name, and not for Service %q in namespace %q", host, name, namespace),
-			fmt.Sprintf("write \"%s.%s.svc.cluster.local\" for that Service; a host of just this name can stay", name, namespace)))
+			fmt.Sprintf("write \"%s.%s.svc.cluster.local\" for that Service; a host of just this name can stay", name, namespace))
 	case dots == 0 && v.namespace == "":
-		v.add(finding.New(finding.WS162, v.at("host"),
+		v.add(HostDependsOnNamespace, v.at("host"),
 			fmt.Sprintf("%q is looked up in the namespace that the rule is applied to, whichever that is", host),
-			fmt.Sprintf("write \"%s.<namespace>.svc.cluster.local\", or set metadata.namespace", host)))
+			fmt.Sprintf("write \"%s.<namespace>.svc.cluster.local\", or set metadata.namespace", host))
 	}
 	if spec.GetTrafficPolicy() == nil && len(spec.GetSubsets()) == 0 {
-		v.add(finding.New(finding.WS180, v.here(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
-			"set a trafficPolicy, or delete the rule"))
+		v.add(RuleSetsNothing, v.here(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
+			"set a trafficPolicy, or delete the rule")
 	}
 }
+
+var UpgradeForSomeClients = finding.Rule{Code: "WS166", Severity: finding.Warning,
+	Meaning: "A workloadSelector or a private exportTo keeps UPGRADE from other clients, gateways among them.",
+	Source:  apiDestinationRule + ", workloadSelector and exportTo"}
 
 // reach warns where an upgrade holds for some clients only. The others, and gateways are clients too, go on with
 // HTTP/1.1.
@@ -66,9 +82,13 @@ func (v *validator) reach(spec *networking.DestinationRule) {
 	default:
 		return
 	}
-	v.add(finding.New(finding.WS166, v.at(field), "UPGRADE does not reach clients outside the rule's own namespace, among them gateways of other namespaces",
-		"leave "+field+" out where all clients are to be upgraded"))
+	v.add(UpgradeForSomeClients, v.at(field), "UPGRADE does not reach clients outside the rule's own namespace, among them gateways of other namespaces",
+		"leave "+field+" out where all clients are to be upgraded")
 }
+
+var SelectorWithoutLabels = finding.Rule{Code: "WS172", Severity: finding.Warning,
+	Meaning: "A workloadSelector without labels selects everything.",
+	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector"}
 
 // selection warns of labels that select nothing, because no pod can carry them, and of a selector without labels.
 func (v *validator) selection(spec *networking.DestinationRule) {
@@ -86,10 +106,14 @@ func (v *validator) selection(spec *networking.DestinationRule) {
 	defer v.leave()
 	v.impossible("matchLabels", spec.GetWorkloadSelector().GetMatchLabels())
 	if len(spec.GetWorkloadSelector().GetMatchLabels()) == 0 {
-		v.add(finding.New(finding.WS172, v.here(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
-			"write matchLabels, or leave workloadSelector out"))
+		v.add(SelectorWithoutLabels, v.here(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
+			"write matchLabels, or leave workloadSelector out")
 	}
 }
+
+var LabelOfNoPod = finding.Rule{Code: "WS173", Severity: finding.Warning,
+	Meaning: "A label that no pod can carry selects nothing.",
+	Source:  "k8s.io/apimachinery pkg/util/validation, IsQualifiedName and IsValidLabelValue"}
 
 func (v *validator) impossible(field string, labels map[string]string) {
 	start := len(v.findings)
@@ -101,26 +125,33 @@ func (v *validator) impossible(field string, labels map[string]string) {
 			}
 		}
 		if reason != "" {
-			v.add(finding.New(finding.WS173, v.atKey(field, key), fmt.Sprintf("no pod can carry the label %q: %q, whose %s", key, value, reason),
-				"write a label as the pods have it"))
+			v.add(LabelOfNoPod, v.atKey(field, key), fmt.Sprintf("no pod can carry the label %q: %q, whose %s", key, value, reason),
+				"write a label as the pods have it")
 		}
 	}
 	v.sortFrom(start)
 }
+
+var (
+	PortLevelDropsPolicy = finding.Rule{Code: "WS164", Severity: finding.Warning,
+		Meaning: "A port level does not inherit h2UpgradePolicy.", Source: istioInheritance}
+	SubsetDropsPolicy = finding.Rule{Code: "WS165", Severity: finding.Warning,
+		Meaning: "A subset with a connectionPool of its own does not inherit h2UpgradePolicy.", Source: istioInheritance}
+)
 
 // lostPolicies warns where a port level or subset drops a policy.
 func (v *validator) lostPolicies(spec *networking.DestinationRule) {
 	for _, d := range drops(spec, policyOf(spec.GetTrafficPolicy().GetConnectionPool())) {
 		policy := h2UpgradePolicy(d.Policy)
 		if d.IsPort {
-			v.add(finding.New(finding.WS164, d.Path,
+			v.add(PortLevelDropsPolicy, d.Path,
 				fmt.Sprintf("the entry replaces the whole policy for port %d, which so loses h2UpgradePolicy %s", d.Port, policy),
-				"write h2UpgradePolicy in the entry's connectionPool too"))
+				"write h2UpgradePolicy in the entry's connectionPool too")
 			continue
 		}
-		v.add(finding.New(finding.WS165, d.Path,
+		v.add(SubsetDropsPolicy, d.Path,
 			fmt.Sprintf("the connection pool replaces the one with h2UpgradePolicy %s, which the subset %q so loses", policy, d.Subset),
-			"write h2UpgradePolicy here too"))
+			"write h2UpgradePolicy here too")
 	}
 }
 

@@ -41,6 +41,9 @@ const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
 // Namespace the rule goes where it is applied, and what depends on which namespace that is, is refused.
 func (r *Rule) Validate() finding.List { return r.validate(true) }
 
+var UnknownAPIVersion = finding.Rule{Code: "WS101", Severity: finding.SeverityError,
+	Meaning: "The apiVersion is one that Istio serves for DestinationRule.", Source: apiSchema}
+
 // validate leaves out warnings where nobody asked for them; they cost allocations, which Build need not pay.
 func (r *Rule) validate(warn bool) finding.List {
 	if r == nil {
@@ -51,9 +54,9 @@ func (r *Rule) validate(warn bool) finding.List {
 	switch r.APIVersion {
 	case v1, v1beta1, v1alpha3:
 	default:
-		v.add(finding.New(finding.WS101, "apiVersion",
+		v.add(UnknownAPIVersion, "apiVersion",
 			fmt.Sprintf("%q is no API version of DestinationRule that Istio serves", r.APIVersion),
-			"write "+v1beta1+" (Istio 1.5 and later), "+v1+" (1.22 and later) or "+v1alpha3))
+			"write "+v1beta1+" (Istio 1.5 and later), "+v1+" (1.22 and later) or "+v1alpha3)
 	}
 	if r.Spec == nil {
 		list = append(list, r.written()...)
@@ -66,8 +69,11 @@ func (r *Rule) validate(warn bool) finding.List {
 	return list.WithObject(r.String())
 }
 
+var NoSpec = finding.Rule{Code: "WS102", Severity: finding.SeverityError,
+	Meaning: "A DestinationRule has a spec.", Source: apiSchema}
+
 func noSpec(path, message string) finding.Finding {
-	return finding.New(finding.WS102, path, message, "give it a spec with a host")
+	return finding.New(NoSpec, path, message, "give it a spec with a host")
 }
 
 // A validator collects findings about one rule.
@@ -82,7 +88,9 @@ type validator struct {
 	depth int
 }
 
-func (v *validator) add(f finding.Finding) { v.findings = append(v.findings, f) }
+func (v *validator) add(r finding.Rule, path, message, hint string) {
+	v.findings = append(v.findings, finding.New(r, path, message, hint))
+}
 
 // enter goes down to a field of what is being checked, enterItem to an item of a list, and leave goes up again.
 func (v *validator) enter(field string) { v.push(fieldpath.Name(field)) }
@@ -139,14 +147,25 @@ func (v *validator) spec(spec *networking.DestinationRule) {
 	}
 }
 
+var InvalidHost = finding.Rule{Code: "WS111", Severity: finding.SeverityError,
+	Meaning: "The host is a DNS name, with a wildcard in its first label at most.",
+	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateWildcardDomain"}
+
 // host follows ValidateWildcardDomain in pkg/config/validation/agent.
 func (v *validator) host(host string) {
 	if !isWildcardDomain(host) {
-		v.add(finding.New(finding.WS111, v.at("host"),
+		v.add(InvalidHost, v.at("host"),
 			fmt.Sprintf("the host %q is no DNS name, nor one with a wildcard in its first label", host),
-			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`))
+			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`)
 	}
 }
+
+var (
+	InvalidSubsetName = finding.Rule{Code: "WS117", Severity: finding.SeverityError,
+		Meaning: "The name of a subset is a DNS label.", Source: "istio/istio pkg/config/validation/validation.go, validateSubsetName"}
+	DuplicateSubset = finding.Rule{Code: "WS118", Severity: finding.SeverityError,
+		Meaning: "The name of a subset is that of no other.", Source: istioDestinationRule}
+)
 
 func (v *validator) subsets(subsets []*networking.Subset) {
 	var seen map[string]int
@@ -155,16 +174,16 @@ func (v *validator) subsets(subsets []*networking.Subset) {
 	}
 	items(v, "subsets", subsets, func(i int, s *networking.Subset) {
 		if first, again := seen[s.GetName()]; again {
-			v.add(finding.New(finding.WS118, v.at("name"),
+			v.add(DuplicateSubset, v.at("name"),
 				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.GetName(), first),
-				"give each subset a name of its own"))
+				"give each subset a name of its own")
 		} else if seen != nil {
 			seen[s.GetName()] = i
 		}
 		if !isDNSLabel(s.GetName()) {
-			v.add(finding.New(finding.WS117, v.at("name"),
+			v.add(InvalidSubsetName, v.at("name"),
 				fmt.Sprintf("the subset name %q is no DNS label", s.GetName()),
-				"write at most 63 letters, digits and '-', with a letter or digit at both ends"))
+				"write at most 63 letters, digits and '-', with a letter or digit at both ends")
 		}
 		v.subsetLabels(s.GetLabels())
 		v.trafficPolicy(s.GetTrafficPolicy())
@@ -186,9 +205,12 @@ func (v *validator) subsetLabels(labels map[string]string) {
 	v.sortFrom(start)
 }
 
+var InvalidSubsetLabel = finding.Rule{Code: "WS119", Severity: finding.SeverityError,
+	Meaning: "A label of a subset has the form of a label.", Source: "istio/istio pkg/config/labels/instance.go, Validate"}
+
 func (v *validator) subsetLabel(path, message string) {
-	v.add(finding.New(finding.WS119, path, message,
-		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it"))
+	v.add(InvalidSubsetLabel, path, message,
+		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it")
 }
 
 // sortFrom puts findings about the entries of a map, which came in the order of the map, into the order of their
@@ -198,6 +220,15 @@ func (v *validator) sortFrom(start int) {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message))
 	})
 }
+
+var (
+	InvalidExportTo = finding.Rule{Code: "WS112", Severity: finding.SeverityError,
+		Meaning: `An entry of exportTo is a namespace, "." or "*".`, Source: istioExportTo}
+	WildcardExportToNotAlone = finding.Rule{Code: "WS114", Severity: finding.SeverityError,
+		Meaning: `"*" stands alone in exportTo.`, Source: istioExportTo}
+	SelectorExported = finding.Rule{Code: "WS115", Severity: finding.SeverityError,
+		Meaning: "A rule with a workloadSelector is exported to its own namespace alone.", Source: istioExportTo}
+)
 
 // exportTo follows validateExportTo in pkg/config/validation. It is stricter where the rule does not say its namespace:
 // "." may then be any, so no other may stand beside it, and no name is known to be the rule's own.
@@ -219,28 +250,35 @@ func (v *validator) exportTo(exportTo []string, selector bool) {
 			seen[namespace] = i
 		}
 		if e != "." && e != "*" && !isDNSLabel(e) {
-			v.add(finding.New(finding.WS112, v.atItem("exportTo", i),
+			v.add(InvalidExportTo, v.atItem("exportTo", i),
 				fmt.Sprintf("%q is neither a namespace nor \".\" or \"*\"", e),
-				`write the name of a namespace, "." for the rule's own, or "*" alone for all`))
+				`write the name of a namespace, "." for the rule's own, or "*" alone for all`)
 		}
 		if e == "." && v.namespace == "" && len(exportTo) > 1 {
 			v.exportedTwice(i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
 		}
 		if e == "*" && len(exportTo) > 1 {
-			v.add(finding.New(finding.WS114, v.atItem("exportTo", i), `"*" stands beside other entries`,
-				`write "*" alone, or only the namespaces`))
+			v.add(WildcardExportToNotAlone, v.atItem("exportTo", i), `"*" stands beside other entries`,
+				`write "*" alone, or only the namespaces`)
 		}
 		if selector && namespace != "." && (namespace != v.namespace || namespace == "") {
-			v.add(finding.New(finding.WS115, v.atItem("exportTo", i),
+			v.add(SelectorExported, v.atItem("exportTo", i),
 				fmt.Sprintf("%q is beyond the rule's own namespace, and a rule with a workloadSelector holds in no other", e),
-				`leave exportTo out or write "." alone`))
+				`leave exportTo out or write "." alone`)
 		}
 	}
 }
 
+var DuplicateExportTo = finding.Rule{Code: "WS113", Severity: finding.SeverityError,
+	Meaning: "exportTo names no namespace twice.", Source: istioExportTo}
+
 func (v *validator) exportedTwice(i int, message, hint string) {
-	v.add(finding.New(finding.WS113, v.atItem("exportTo", i), message, hint))
+	v.add(DuplicateExportTo, v.atItem("exportTo", i), message, hint)
 }
+
+var InvalidSelectorLabel = finding.Rule{Code: "WS116", Severity: finding.SeverityError,
+	Meaning: "A label of the workloadSelector has a key, no wildcard, and at most 63 characters in its value.",
+	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector; " + apiSchema}
 
 func (v *validator) workloadSelector(selector *typev1beta1.WorkloadSelector) {
 	if selector == nil {
@@ -254,8 +292,8 @@ func (v *validator) workloadSelector(selector *typev1beta1.WorkloadSelector) {
 	start := len(v.findings)
 	for key, value := range selector.GetMatchLabels() {
 		if reason := selectorProblem(key, value); reason != "" {
-			v.add(finding.New(finding.WS116, v.atKey("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
-				"write the labels of the client's pods in full"))
+			v.add(InvalidSelectorLabel, v.atKey("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
+				"write the labels of the client's pods in full")
 		}
 	}
 	v.sortFrom(start)
@@ -293,25 +331,34 @@ func (v *validator) texts(field string, list []string) {
 	}
 }
 
+var NotUTF8 = finding.Rule{Code: "WS103", Severity: finding.SeverityError,
+	Meaning: "Text is UTF-8.", Source: protoJSON}
+
 func (v *validator) notUTF8(path, s string) {
-	v.add(finding.New(finding.WS103, path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
-		"write the text in UTF-8"))
+	v.add(NotUTF8, path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
+		"write the text in UTF-8")
 }
+
+var NullEntry = finding.Rule{Code: "WS104", Severity: finding.SeverityError,
+	Meaning: "A list has no null entry, and a oneof is not set to nothing.", Source: apiSchema}
 
 // null is for items of lists, and for a oneof that is set to nothing.
 func (v *validator) null() {
-	v.add(finding.New(finding.WS104, v.here(), "the entry is null", "fill it in or leave it out"))
+	v.add(NullEntry, v.here(), "the entry is null", "fill it in or leave it out")
 }
 
+var UnknownEnumValue = finding.Rule{Code: "WS105", Severity: finding.SeverityError,
+	Meaning: "An enum has a value that the API knows.", Source: apiSchema}
+
 func unknownEnum(path, got, allowed string) finding.Finding {
-	return finding.New(finding.WS105, path, got+" is no value of this field", "write "+allowed)
+	return finding.New(UnknownEnumValue, path, got+" is no value of this field", "write "+allowed)
 }
 
 // enum checks a number against the names that the generated code has for the enum. The schema knows names only, and
 // protojson writes a number that has none as a number.
 func (v *validator) enum(field string, number int32, known map[int32]string, allowed string) {
 	if _, ok := known[number]; !ok {
-		v.add(unknownEnum(v.at(field), strconv.Itoa(int(number)), allowed))
+		v.findings = append(v.findings, unknownEnum(v.at(field), strconv.Itoa(int(number)), allowed))
 	}
 }
 
@@ -330,14 +377,21 @@ func (v *validator) requiredDuration(field string, d *durationpb.Duration) {
 	v.duration(field, d)
 }
 
+var DurationOutOfBounds = finding.Rule{Code: "WS107", Severity: finding.SeverityError,
+	Meaning: "A duration keeps to the bounds of its field, mostly whole milliseconds from 1ms up.",
+	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateDuration; " + apiSchema}
+
 func (v *validator) boundedDuration(field string, d *durationpb.Duration, step time.Duration, allowed string) {
 	if d == nil || !v.writable(field, d) {
 		return
 	}
 	if got := d.AsDuration(); got < time.Millisecond || got%step != 0 {
-		v.add(finding.New(finding.WS107, v.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
+		v.add(DurationOutOfBounds, v.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed)
 	}
 }
+
+var UnwritableDuration = finding.Rule{Code: "WS106", Severity: finding.SeverityError,
+	Meaning: "A duration is one that can be written.", Source: protoJSON}
 
 // writable checks what holds for any duration. protobuf must have a text for it, and istiod (golang/protobuf jsonpb)
 // and CEL read that text with time.ParseDuration, into 64 bits of nanoseconds.
@@ -350,14 +404,17 @@ func (v *validator) writable(field string, d *durationpb.Duration) bool {
 	if d.IsValid() && d.GetSeconds() == int64(got/time.Second) && d.GetNanos() == int32(got%time.Second) {
 		return true
 	}
-	v.add(finding.New(finding.WS106, v.at(field),
+	v.add(UnwritableDuration, v.at(field),
 		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.GetSeconds(), d.GetNanos()),
-		"stay within 292 years, with less than a second of nanoseconds and the same sign for both"))
+		"stay within 292 years, with less than a second of nanoseconds and the same sign for both")
 	return false
 }
 
+var NumberOutOfRange = finding.Rule{Code: "WS108", Severity: finding.SeverityError,
+	Meaning: "A number keeps to the range of its field.", Source: istioDestinationRule + "; " + apiSchema}
+
 func (v *validator) outOfRange(path, got, allowed string) {
-	v.add(finding.New(finding.WS108, path, got+" is out of range", "write "+allowed))
+	v.add(NumberOutOfRange, path, got+" is out of range", "write "+allowed)
 }
 
 func (v *validator) notNegative(field string, n int32) {
@@ -379,20 +436,30 @@ func (v *validator) doublePercent(field string, n *wrapperspb.DoubleValue) {
 	}
 }
 
+var MissingField = finding.Rule{Code: "WS109", Severity: finding.SeverityError,
+	Meaning: "A required field is set.", Source: istioDestinationRule + "; " + apiSchema}
+
 func (v *validator) missing(path, hint string) {
-	v.add(finding.New(finding.WS109, path, "the field is required and not set", hint))
+	v.add(MissingField, path, "the field is required and not set", hint)
 }
+
+var RefusedByEnvoy = finding.Rule{Code: "WS179", Severity: finding.Warning,
+	Meaning: "Envoy refuses some values that istiod passes on.",
+	Source:  "envoy/config/cluster/v3/cluster.proto, envoy/config/route/v3/route_components.proto, envoy/extensions/transport_sockets/tls/v3/tls.proto"}
 
 // envoyRefuses warns of what istiod takes and passes on, against the rules of Envoy's own API (protoc-gen-validate).
 // Envoy then goes on with its old configuration, of which only istiod's log tells.
 func (v *validator) envoyRefuses(path, what, hint string) {
 	if v.warn {
-		v.add(finding.New(finding.WS179, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint))
+		v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
 	}
 }
 
+var TooManyEntries = finding.Rule{Code: "WS110", Severity: finding.SeverityError,
+	Meaning: "A list or map has no more entries than the schema allows.", Source: apiSchema}
+
 func (v *validator) tooMany(path string, n int) {
-	v.add(finding.New(finding.WS110, path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096"))
+	v.add(TooManyEntries, path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096")
 }
 
 // isDNSLabel reports whether s is a DNS label as Istio has it: upper case is allowed (labels.IsDNS1123Label in

@@ -32,6 +32,9 @@ const (
 	topologySubzone = "topology.istio.io/subzone"
 )
 
+var LocalityAndZoneAware = finding.Rule{Code: "WS129", Severity: finding.SeverityError,
+	Meaning: "A loadBalancer has either localityLbSetting or zoneAwareLbSetting.", Source: istioLoadBalancer}
+
 // loadBalancer follows validateLoadBalancer in pkg/config/validation.
 func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects bool) {
 	if lb == nil {
@@ -51,7 +54,7 @@ func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects boo
 		}
 	}
 	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
-		v.add(finding.New(finding.WS129, v.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two"))
+		v.add(LocalityAndZoneAware, v.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two")
 	}
 	v.locality(lb.GetLocalityLbSetting(), ejects)
 	v.zoneAware(lb.GetZoneAwareLbSetting(), ejects)
@@ -67,6 +70,13 @@ func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects boo
 		v.leave()
 	}
 }
+
+var (
+	RingSizeAndHashAlgorithm = finding.Rule{Code: "WS126", Severity: finding.SeverityError,
+		Meaning: "minimumRingSize does not stand beside ringHash or maglev.", Source: istioLoadBalancer}
+	RingSizeDeprecated = finding.Rule{Code: "WS177", Severity: finding.Warning,
+		Meaning: "consistentHash.minimumRingSize is deprecated.", Source: istioLoadBalancer}
+)
 
 func (v *validator) consistentHash(hash *networking.LoadBalancerSettings_ConsistentHashLB) {
 	v.enter("consistentHash")
@@ -95,12 +105,12 @@ func (v *validator) consistentHash(hash *networking.LoadBalancerSettings_Consist
 	v.ringSize(size)
 	if size != 0 {
 		if hash.HashAlgorithm != nil {
-			v.add(finding.New(finding.WS126, v.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
-				"write ringHash: {minimumRingSize: …} alone"))
+			v.add(RingSizeAndHashAlgorithm, v.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
+				"write ringHash: {minimumRingSize: …} alone")
 		}
 		if v.warn {
-			v.add(finding.New(finding.WS177, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
-				"write ringHash: {minimumRingSize: …}"))
+			v.add(RingSizeDeprecated, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
+				"write ringHash: {minimumRingSize: …}")
 		}
 	}
 	switch algorithm := hash.GetHashAlgorithm().(type) {
@@ -122,6 +132,9 @@ func (v *validator) hashName(field, name string) {
 		v.envoyRefuses(v.at(field), "an empty name to hash by", "name the header or query parameter")
 	}
 }
+
+var DuplicateCookieAttribute = finding.Rule{Code: "WS128", Severity: finding.SeverityError,
+	Meaning: "An attribute of a cookie is given once.", Source: istioLoadBalancer}
 
 func (v *validator) cookie(cookie *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie) {
 	v.enter("httpCookie")
@@ -145,8 +158,8 @@ func (v *validator) cookie(cookie *networking.LoadBalancerSettings_ConsistentHas
 			return
 		}
 		if first, again := seen[a.GetName()]; again {
-			v.add(finding.New(finding.WS128, v.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
-				"give each attribute once"))
+			v.add(DuplicateCookieAttribute, v.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
+				"give each attribute once")
 			return
 		}
 		seen[a.GetName()] = i
@@ -173,6 +186,9 @@ func (v *validator) ringHash(ring *networking.LoadBalancerSettings_ConsistentHas
 	v.ringSize(ring.GetMinimumRingSize())
 }
 
+var InvalidMaglevTableSize = finding.Rule{Code: "WS127", Severity: finding.SeverityError,
+	Meaning: "The size of a Maglev table is a prime number below 5000011.", Source: istioLoadBalancer}
+
 func (v *validator) maglev(table *networking.LoadBalancerSettings_ConsistentHashLB_MagLev) {
 	v.enter("maglev")
 	defer v.leave()
@@ -181,8 +197,8 @@ func (v *validator) maglev(table *networking.LoadBalancerSettings_ConsistentHash
 		return
 	}
 	if n := table.GetTableSize(); n > maxTableSize || !isPrime(n) {
-		v.add(finding.New(finding.WS127, v.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
-			"write a prime number below 5000011, such as Envoy's default 65537"))
+		v.add(InvalidMaglevTableSize, v.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
+			"write a prime number below 5000011, such as Envoy's default 65537")
 	}
 }
 
@@ -202,6 +218,9 @@ func isPrime(n uint64) bool {
 	return true
 }
 
+var DistributeAndFailover = finding.Rule{Code: "WS130", Severity: finding.SeverityError,
+	Meaning: "A localityLbSetting has either distribute or failover.", Source: istioLocality}
+
 // locality follows agent.ValidateLocalityLbSetting. ejects says that the policy has an outlierDetection.
 func (v *validator) locality(lb *networking.LocalityLoadBalancerSetting, ejects bool) {
 	if lb == nil {
@@ -210,7 +229,7 @@ func (v *validator) locality(lb *networking.LocalityLoadBalancerSetting, ejects 
 	v.enter("localityLbSetting")
 	defer v.leave()
 	if len(lb.GetDistribute()) > 0 && len(lb.GetFailover()) > 0 {
-		v.add(finding.New(finding.WS130, v.at("failover"), "failover stands beside distribute", "keep one of the two"))
+		v.add(DistributeAndFailover, v.at("failover"), "failover stands beside distribute", "keep one of the two")
 	}
 	v.texts("failoverPriority", lb.GetFailoverPriority())
 	if len(lb.GetFailover()) > 0 {
@@ -246,31 +265,41 @@ func (v *validator) zoneAware(lb *networking.ZoneAwareLoadBalancerSetting, eject
 	v.failoverNeedsEjection(len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
+var LocalityLabelRanked = finding.Rule{Code: "WS131", Severity: finding.SeverityError,
+	Meaning: "failoverPriority does not name the labels of a locality where regions are ranked without them.",
+	Source:  istioLocality + " and ValidateZoneAwareLbSetting"}
+
 // priorities refuses the labels of a locality where regions have an order already.
 func (v *validator) priorities(labels []string) {
 	for i, label := range labels {
 		switch label {
 		case topologyRegion, topologyZone, topologySubzone:
-			v.add(finding.New(finding.WS131, v.atItem("failoverPriority", i),
+			v.add(LocalityLabelRanked, v.atItem("failoverPriority", i),
 				fmt.Sprintf("%q ranks localities, which are ranked without it here", label),
-				"leave the label out of failoverPriority"))
+				"leave the label out of failoverPriority")
 		}
 	}
 }
+
+var InvalidFailover = finding.Rule{Code: "WS135", Severity: finding.SeverityError,
+	Meaning: "A failover is from one region to another.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
 
 func (v *validator) failover(from, to string) {
 	v.text("from", from)
 	v.text("to", to)
 	if from == to || strings.ContainsAny(from, "/*") || strings.ContainsAny(to, "/*") {
-		v.add(finding.New(finding.WS135, v.here(), fmt.Sprintf("a failover from %q to %q is not from one region to another", from, to),
-			"name two regions, without zones and wildcards"))
+		v.add(InvalidFailover, v.here(), fmt.Sprintf("a failover from %q to %q is not from one region to another", from, to),
+			"name two regions, without zones and wildcards")
 	}
 }
 
+var FailoverWithoutOutlierDetection = finding.Rule{Code: "WS178", Severity: finding.Warning,
+	Meaning: "Failover does nothing without outlierDetection.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
+
 func (v *validator) failoverNeedsEjection(failover, ejects bool) {
 	if v.warn && failover && !ejects {
-		v.add(finding.New(finding.WS178, v.here(), "failover does nothing without outlierDetection, which tells what is unhealthy",
-			"set outlierDetection in the same policy"))
+		v.add(FailoverWithoutOutlierDetection, v.here(), "failover does nothing without outlierDetection, which tells what is unhealthy",
+			"set outlierDetection in the same policy")
 	}
 }
 
@@ -299,8 +328,11 @@ func (v *validator) weights(to map[string]uint32) {
 	}
 }
 
+var InvalidWeights = finding.Rule{Code: "WS132", Severity: finding.SeverityError,
+	Meaning: "The weights of a distribution are from 1 to 100 and come to 100.", Source: istioLocality}
+
 func (v *validator) weight(path, message string) {
-	v.add(finding.New(finding.WS132, path, message, "give each locality a weight from 1 to 100, 100 in all"))
+	v.add(InvalidWeights, path, message, "give each locality a weight from 1 to 100, 100 in all")
 }
 
 // width is 1 for a locality that ends in a wildcard of its own.
@@ -317,6 +349,15 @@ type localities struct {
 	under map[string]bool // localities within this region or region/zone were seen
 }
 
+var (
+	InvalidLocality = finding.Rule{Code: "WS133", Severity: finding.SeverityError,
+		Meaning: "A locality is region, region/zone or region/zone/subzone, with a wildcard at the end at most.",
+		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}
+	OverlappingLocalities = finding.Rule{Code: "WS134", Severity: finding.SeverityError,
+		Meaning: "The localities of a list do not overlap.",
+		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}
+)
+
 // localityText checks "region", "region/zone" or "region/zone/subzone", where "*" may stand for the last part
 // and all below it, and adds it to those seen.
 func (v *validator) localityText(path func() string, locality string, before *localities) {
@@ -324,11 +365,11 @@ func (v *validator) localityText(path func() string, locality string, before *lo
 	case !utf8.ValidString(locality):
 		v.notUTF8(path(), locality)
 	case !isLocality(locality):
-		v.add(finding.New(finding.WS133, path(), fmt.Sprintf("%q is no locality", locality),
-			`write region/zone/subzone, region/zone or region, with "*" at the end at most`))
+		v.add(InvalidLocality, path(), fmt.Sprintf("%q is no locality", locality),
+			`write region/zone/subzone, region/zone or region, with "*" at the end at most`)
 	case before.overlaps(locality):
-		v.add(finding.New(finding.WS134, path(), fmt.Sprintf("%q overlaps with another locality of the same list", locality),
-			"name each place once; a wildcard goes after the localities that it holds"))
+		v.add(OverlappingLocalities, path(), fmt.Sprintf("%q overlaps with another locality of the same list", locality),
+			"name each place once; a wildcard goes after the localities that it holds")
 	default:
 		before.add(locality)
 	}

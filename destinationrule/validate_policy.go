@@ -15,6 +15,13 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
+var (
+	EmptyTrafficPolicy = finding.Rule{Code: "WS120", Severity: finding.SeverityError,
+		Meaning: "A trafficPolicy sets something.", Source: istioTrafficPolicy}
+	TunnelAndProxyProtocol = finding.Rule{Code: "WS121", Severity: finding.SeverityError,
+		Meaning: "A trafficPolicy has either tunnel or proxyProtocol.", Source: istioTrafficPolicy}
+)
+
 // trafficPolicy checks the policy of the destination or of a subset (validateTrafficPolicy in
 // pkg/config/validation). A list without entries is not written, so it counts as not there.
 func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
@@ -24,11 +31,11 @@ func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
 	v.enter("trafficPolicy")
 	defer v.leave()
 	if !settles(policy) && len(policy.GetPortLevelSettings()) == 0 {
-		v.add(finding.New(finding.WS120, v.here(), "the traffic policy sets nothing, which Istio refuses",
-			"set one of its fields or leave trafficPolicy out"))
+		v.add(EmptyTrafficPolicy, v.here(), "the traffic policy sets nothing, which Istio refuses",
+			"set one of its fields or leave trafficPolicy out")
 	}
 	if policy.GetTunnel() != nil && policy.GetProxyProtocol() != nil {
-		v.add(finding.New(finding.WS121, v.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two"))
+		v.add(TunnelAndProxyProtocol, v.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two")
 	}
 	v.connectionPool(policy.GetConnectionPool())
 	v.loadBalancer(policy.GetLoadBalancer(), policy.GetOutlierDetection() != nil)
@@ -49,6 +56,14 @@ func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
 	}
 }
 
+var (
+	EmptyPortLevel = finding.Rule{Code: "WS122", Severity: finding.SeverityError,
+		Meaning: "An entry of portLevelSettings sets something for its port.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validatePortTrafficPolicies"}
+	PortLevelOfNoPort = finding.Rule{Code: "WS174", Severity: finding.Warning,
+		Meaning: "A port level for a port outside 1 to 65535 does nothing.", Source: "Kubernetes API, ServicePort"}
+)
+
 func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortTrafficPolicy) {
 	if len(settings) > maxEntries {
 		v.tooMany(v.at("portLevelSettings"), len(settings))
@@ -58,12 +73,12 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 		case s.GetPort() == nil:
 			v.missing(v.at("port"), "write port: {number: …} with the number of the Service's port")
 		case v.warn && (s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort):
-			v.add(finding.New(finding.WS174, v.below(fieldpath.Name("port"), fieldpath.Name("number")), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
-				"give the number of the Service's port, 1 to 65535"))
+			v.add(PortLevelOfNoPort, v.below(fieldpath.Name("port"), fieldpath.Name("number")), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
+				"give the number of the Service's port, 1 to 65535")
 		}
 		if s.GetConnectionPool() == nil && s.GetLoadBalancer() == nil && s.GetOutlierDetection() == nil && s.GetTls() == nil {
-			v.add(finding.New(finding.WS122, v.here(), "the entry sets nothing for its port, which Istio refuses",
-				"set connectionPool, loadBalancer, outlierDetection or tls, or leave the entry out"))
+			v.add(EmptyPortLevel, v.here(), "the entry sets nothing for its port, which Istio refuses",
+				"set connectionPool, loadBalancer, outlierDetection or tls, or leave the entry out")
 			return
 		}
 		v.connectionPool(s.GetConnectionPool())
@@ -76,6 +91,9 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 	}
 }
 
+var DuplicatePortLevel = finding.Rule{Code: "WS175", Severity: finding.Warning,
+	Meaning: "A second port level for the same port does nothing.", Source: istioInheritance}
+
 // repeatedPorts warns of entries that GetPortLevelTrafficPolicy (pilot/pkg/networking/util/util.go) never reaches.
 func (v *validator) repeatedPorts(settings []*networking.TrafficPolicy_PortTrafficPolicy) {
 	seen := make(map[uint32]int, len(settings))
@@ -84,14 +102,21 @@ func (v *validator) repeatedPorts(settings []*networking.TrafficPolicy_PortTraff
 			continue
 		}
 		if first, again := seen[s.GetPort().GetNumber()]; again {
-			v.add(finding.New(finding.WS175, v.atItem("portLevelSettings", i),
+			v.add(DuplicatePortLevel, v.atItem("portLevelSettings", i),
 				fmt.Sprintf("portLevelSettings[%d] is for port %d too, and Istio takes the first", first, s.GetPort().GetNumber()),
-				"merge the two entries"))
+				"merge the two entries")
 			continue
 		}
 		seen[s.GetPort().GetNumber()] = i
 	}
 }
+
+var (
+	ConnectionPoolWithoutProtocol = finding.Rule{Code: "WS123", Severity: finding.SeverityError,
+		Meaning: "A connectionPool has http or tcp.", Source: "istio/istio pkg/config/validation/validation.go, validateConnectionPool"}
+	EmptyConnectionPoolReplaces = finding.Rule{Code: "WS167", Severity: finding.Warning,
+		Meaning: "A connectionPool that sets nothing still replaces another.", Source: istioInheritance}
+)
 
 // connectionPool follows validateConnectionPool.
 func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
@@ -101,8 +126,8 @@ func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 	v.enter("connectionPool")
 	defer v.leave()
 	if pool.GetHttp() == nil && pool.GetTcp() == nil {
-		v.add(finding.New(finding.WS123, v.here(), "the connection pool has neither http nor tcp, which Istio refuses",
-			"set one of the two or leave connectionPool out"))
+		v.add(ConnectionPoolWithoutProtocol, v.here(), "the connection pool has neither http nor tcp, which Istio refuses",
+			"set one of the two or leave connectionPool out")
 		return
 	}
 	if http := pool.GetHttp(); http != nil {
@@ -112,10 +137,22 @@ func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 		v.tcp(tcp)
 	}
 	if v.warn && isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
-		v.add(finding.New(finding.WS167, v.here(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
-			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it"))
+		v.add(EmptyConnectionPoolReplaces, v.here(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
+			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it")
 	}
 }
+
+var (
+	UpgradeAndClientProtocol = finding.Rule{Code: "WS124", Severity: finding.SeverityError,
+		Meaning: "h2UpgradePolicy UPGRADE does not stand beside useClientProtocol.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validateConnectionPool"}
+	FewWebSocketsPerConnection = finding.Rule{Code: "WS170", Severity: finding.Warning,
+		Meaning: "http.maxRequestsPerConnection bounds how many WebSockets UPGRADE brings onto one connection.",
+		Source:  "envoy/config/core/v3/protocol.proto, HttpProtocolOptions.max_requests_per_connection"}
+	HTTP2ToApplication = finding.Rule{Code: "WS171", Severity: finding.Warning,
+		Meaning: "useClientProtocol holds for the server's own proxy too, which then sends the application HTTP/2.",
+		Source:  "istio/istio pilot/pkg/networking/core/cluster_traffic_policy.go, applyConnectionPool"}
+)
 
 func (v *validator) http(http *networking.ConnectionPoolSettings_HTTPSettings) {
 	v.enter("http")
@@ -137,19 +174,27 @@ func (v *validator) http(http *networking.ConnectionPoolSettings_HTTPSettings) {
 	upgrade := http.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
 	switch {
 	case upgrade && http.GetUseClientProtocol():
-		v.add(finding.New(finding.WS124, v.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
-			"leave useClientProtocol out, or the policy"))
+		v.add(UpgradeAndClientProtocol, v.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
+			"leave useClientProtocol out, or the policy")
 	case v.warn && http.GetUseClientProtocol():
-		v.add(finding.New(finding.WS171, v.at("useClientProtocol"),
+		v.add(HTTP2ToApplication, v.at("useClientProtocol"),
 			"useClientProtocol is true, so the application itself is sent HTTP/2 where the client speaks it, WebSockets as extended CONNECT",
-			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)"))
+			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)")
 	}
 	if v.warn && upgrade && http.GetMaxRequestsPerConnection() > 0 {
-		v.add(finding.New(finding.WS170, v.at("maxRequestsPerConnection"),
+		v.add(FewWebSocketsPerConnection, v.at("maxRequestsPerConnection"),
 			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.GetMaxRequestsPerConnection()),
-			"leave maxRequestsPerConnection out"))
+			"leave maxRequestsPerConnection out")
 	}
 }
+
+var (
+	IdleTimeoutCutsWebSockets = finding.Rule{Code: "WS168", Severity: finding.Warning,
+		Meaning: "A short tcp.idleTimeout cuts silent WebSockets where the port is proxied as TCP.", Source: "istio/istio#43066"}
+	MaxDurationCutsWebSockets = finding.Rule{Code: "WS169", Severity: finding.Warning,
+		Meaning: "tcp.maxConnectionDuration ends connections that WebSockets are open on.",
+		Source:  apiDestinationRule + ", TCPSettings.maxConnectionDuration"}
+)
 
 func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 	v.enter("tcp")
@@ -171,16 +216,25 @@ func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 		return
 	}
 	if idle := tcp.GetIdleTimeout().AsDuration(); idle >= time.Millisecond && idle < time.Hour {
-		v.add(finding.New(finding.WS168, v.at("idleTimeout"),
+		v.add(IdleTimeoutCutsWebSockets, v.at("idleTimeout"),
 			fmt.Sprintf("where Istio proxies the port as TCP, a WebSocket that is silent for %s is cut", idle),
-			"leave idleTimeout out for Istio's hour, or write 0s for none, and let tcpKeepalive find dead peers"))
+			"leave idleTimeout out for Istio's hour, or write 0s for none, and let tcpKeepalive find dead peers")
 	}
 	if tcp.GetMaxConnectionDuration() != nil {
-		v.add(finding.New(finding.WS169, v.at("maxConnectionDuration"),
+		v.add(MaxDurationCutsWebSockets, v.at("maxConnectionDuration"),
 			fmt.Sprintf("Istio closes a connection that is %s old, and WebSockets are meant to stay open", tcp.GetMaxConnectionDuration().AsDuration()),
-			"leave maxConnectionDuration out"))
+			"leave maxConnectionDuration out")
 	}
 }
+
+var (
+	LocalOriginFailuresNotSplit = finding.Rule{Code: "WS125", Severity: finding.SeverityError,
+		Meaning: "consecutiveLocalOriginFailures takes splitExternalLocalOriginErrors.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validateOutlierDetection"}
+	ConsecutiveErrorsIgnored = finding.Rule{Code: "WS176", Severity: finding.Warning,
+		Meaning: "outlierDetection.consecutiveErrors is deprecated and ignored.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validateOutlierDetection"}
+)
 
 func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 	if outlier == nil {
@@ -193,9 +247,9 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 	v.percent("maxEjectionPercent", outlier.GetMaxEjectionPercent())
 	v.percent("minHealthPercent", outlier.GetMinHealthPercent())
 	if !outlier.GetSplitExternalLocalOriginErrors() && outlier.GetConsecutiveLocalOriginFailures().GetValue() > 0 {
-		v.add(finding.New(finding.WS125, v.at("consecutiveLocalOriginFailures"),
+		v.add(LocalOriginFailuresNotSplit, v.at("consecutiveLocalOriginFailures"),
 			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.GetConsecutiveLocalOriginFailures().GetValue()),
-			"set splitExternalLocalOriginErrors: true, or leave consecutiveLocalOriginFailures out"))
+			"set splitExternalLocalOriginErrors: true, or leave consecutiveLocalOriginFailures out")
 	}
 	for i, code := range outlier.GetOutlierDetectionHttpErrorCodes() {
 		if code < 100 || code > 599 {
@@ -204,10 +258,19 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 	}
 	//lint:ignore SA1019 that it is deprecated is what the warning says
 	if v.warn && outlier.GetConsecutiveErrors() != 0 {
-		v.add(finding.New(finding.WS176, v.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
-			"write consecutiveGatewayErrors or consecutive5xxErrors"))
+		v.add(ConsecutiveErrorsIgnored, v.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
+			"write consecutiveGatewayErrors or consecutive5xxErrors")
 	}
 }
+
+var (
+	SkipVerifyAndVerification = finding.Rule{Code: "WS136", Severity: finding.SeverityError,
+		Meaning: "insecureSkipVerify does not stand beside what the server would be verified with.", Source: istioTLS}
+	CredentialAndFiles = finding.Rule{Code: "WS137", Severity: finding.SeverityError,
+		Meaning: "credentialName does not stand beside certificate files.", Source: istioTLS}
+	ForeignConfigMap = finding.Rule{Code: "WS138", Severity: finding.SeverityError,
+		Meaning: "A configmap:// credentialName is in the namespace of the rule.", Source: istioTLS}
+)
 
 // tls follows agent.ValidateTLS.
 func (v *validator) tls(tls *networking.ClientTLSSettings) {
@@ -232,9 +295,9 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	if after, ok := strings.CutPrefix(tls.GetCredentialName(), "configmap://"); ok {
 		namespace, name, _ := strings.Cut(after, "/")
 		if name, _, _ = strings.Cut(name, "/"); name == "" || namespace == "" || namespace != v.namespace {
-			v.add(finding.New(finding.WS138, v.at("credentialName"),
+			v.add(ForeignConfigMap, v.at("credentialName"),
 				fmt.Sprintf("%q does not name a ConfigMap in the rule's own namespace %q", tls.GetCredentialName(), v.namespace),
-				"write configmap://namespace/name with the namespace of the rule, and set metadata.namespace"))
+				"write configmap://namespace/name with the namespace of the rule, and set metadata.namespace")
 		}
 	}
 
@@ -242,16 +305,16 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
 	if tls.GetInsecureSkipVerify().GetValue() && (simple || mutual) &&
 		(tls.GetCaCertificates() != "" || tls.SubjectAltNames != nil || simple && tls.GetCredentialName() != "") {
-		v.add(finding.New(finding.WS136, v.at("insecureSkipVerify"),
+		v.add(SkipVerifyAndVerification, v.at("insecureSkipVerify"),
 			"insecureSkipVerify is true beside what the server would be verified with",
-			"leave out caCertificates and subjectAltNames, with mode SIMPLE also credentialName, or insecureSkipVerify"))
+			"leave out caCertificates and subjectAltNames, with mode SIMPLE also credentialName, or insecureSkipVerify")
 	}
 	switch {
 	case tls.GetCredentialName() != "" && (simple || mutual):
 		if tls.GetClientCertificate() != "" || tls.GetPrivateKey() != "" || tls.GetCaCertificates() != "" || tls.GetCaCrl() != "" {
-			v.add(finding.New(finding.WS137, v.at("credentialName"),
+			v.add(CredentialAndFiles, v.at("credentialName"),
 				fmt.Sprintf("credentialName %q stands beside clientCertificate, privateKey, caCertificates or caCrl", tls.GetCredentialName()),
-				"name the files or the credential, not both"))
+				"name the files or the credential, not both")
 		}
 	case mutual:
 		if tls.GetClientCertificate() == "" {
@@ -263,6 +326,13 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	}
 }
 
+var (
+	InvalidTunnelProtocol = finding.Rule{Code: "WS139", Severity: finding.SeverityError,
+		Meaning: "The protocol of a tunnel is CONNECT or POST.", Source: istioTunnel}
+	InvalidTunnelTarget = finding.Rule{Code: "WS140", Severity: finding.SeverityError,
+		Meaning: "The target of a tunnel is a DNS name or an IP address.", Source: istioTunnel}
+)
+
 func (v *validator) tunnel(tunnel *networking.TrafficPolicy_TunnelSettings) {
 	if tunnel == nil {
 		return
@@ -270,13 +340,13 @@ func (v *validator) tunnel(tunnel *networking.TrafficPolicy_TunnelSettings) {
 	v.enter("tunnel")
 	defer v.leave()
 	if tunnel.GetProtocol() != "" && tunnel.GetProtocol() != "CONNECT" && tunnel.GetProtocol() != "POST" {
-		v.add(finding.New(finding.WS139, v.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
-			"write CONNECT or POST, or leave it out for CONNECT"))
+		v.add(InvalidTunnelProtocol, v.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
+			"write CONNECT or POST, or leave it out for CONNECT")
 	}
 	if !isDomain(tunnel.GetTargetHost()) {
 		if _, err := netip.ParseAddr(tunnel.GetTargetHost()); err != nil {
-			v.add(finding.New(finding.WS140, v.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
-				"write the host that the tunnel ends at"))
+			v.add(InvalidTunnelTarget, v.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
+				"write the host that the tunnel ends at")
 		}
 	}
 	if tunnel.GetTargetPort() == 0 || tunnel.GetTargetPort() > maxPort {

@@ -135,23 +135,35 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 	}
 }
 
+var (
+	NoWorkload = finding.Rule{Code: "WS201", Severity: finding.SeverityError,
+		Meaning: "A builder must say which workloads the EnvoyFilter is for.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector)"}
+	TwoWorkloads = finding.Rule{Code: "WS202", Severity: finding.SeverityError,
+		Meaning: "A builder must say only once which workloads the EnvoyFilter is for.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector, targetRefs)"}
+	EmptyWorkloadLabel = finding.Rule{Code: "WS203", Severity: finding.SeverityError,
+		Meaning: "A label that a builder selects workloads by must have a value.",
+		Source:  "kubernetes/apimachinery pkg/util/validation (IsValidLabelValue)"}
+)
+
 // checkTarget reports a builder that does not say which workloads it is for, or says it twice.
 func (b Builder) checkTarget(r *report) {
 	switch {
 	case b.AllWorkloads && (len(b.Workload) > 0 || len(b.TargetRefs) > 0):
-		r.add(finding.New(finding.WS202, r.at(), "AllWorkloads is set together with Workload or TargetRefs",
-			"set AllWorkloads only for a filter that is meant for every workload of the namespace"))
+		r.add(TwoWorkloads, r.at(), "AllWorkloads is set together with Workload or TargetRefs",
+			"set AllWorkloads only for a filter that is meant for every workload of the namespace")
 	case !b.AllWorkloads && len(b.Workload) == 0 && len(b.TargetRefs) == 0:
-		r.add(finding.New(finding.WS201, r.at("workloadSelector"), "Workload is empty, and a filter without a selector applies to every workload of its namespace",
-			"set Workload to the labels of the pods, or say AllWorkloads"))
+		r.add(NoWorkload, r.at("workloadSelector"), "Workload is empty, and a filter without a selector applies to every workload of its namespace",
+			"set Workload to the labels of the pods, or say AllWorkloads")
 	}
 	mark := r.mark()
 	for key, value := range b.Workload {
 		// Kubernetes allows a label with an empty value, so Validate takes a selector with one. In a program it is
 		// nearly always a setting that came out empty.
 		if value == "" {
-			r.add(finding.New(finding.WS203, r.at("workloadSelector", "labels", key), "Workload has an empty value for the label "+quote(key),
-				"give the value that the pods carry"))
+			r.add(EmptyWorkloadLabel, r.at("workloadSelector", "labels", key), "Workload has an empty value for the label "+quote(key),
+				"give the value that the pods carry")
 		}
 	}
 	r.sort(mark)

@@ -94,6 +94,10 @@ type checker struct {
 	op networking.EnvoyFilter_Patch_Operation
 }
 
+var ManagerRenamed = finding.Rule{Code: "WS263", Severity: finding.SeverityError,
+	Meaning: "A MERGE must not rename the HttpConnectionManager.",
+	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchNetworkFilter)"}
+
 // mergedFilter checks what istiod does with a filter that is merged: it takes the name and the typed_config, and
 // nothing else (listener_patch.go, patchNetworkFilter and mergeHTTPFilter).
 func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *structpb.Struct) {
@@ -110,8 +114,8 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *str
 	}
 	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
 	if name := m.Get(fields.ByName("name")).String(); isManager && name != "" && name != managerFilter {
-		c.add(finding.New(finding.WS263, c.at("name"), fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
-			"leave the name out"))
+		c.add(ManagerRenamed, c.at("name"), fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
+			"leave the name out")
 	}
 	for name := range tree.GetFields() {
 		if fd := fieldByName(fields, name); fd.Name() != "name" && fd.Name() != "typed_config" {
@@ -134,9 +138,17 @@ func (c checker) mergedObject(m protoreflect.Message, tree *structpb.Struct) {
 	}
 }
 
+var FieldNotMerged = finding.Rule{Code: "WS264", Severity: finding.SeverityError,
+	Meaning: "A MERGE of a filter takes its name and typed_config only, and one of a cluster's transport_socket only that.",
+	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go, cluster_patch.go"}
+
 func (c checker) unmerged(path, message string) {
-	c.add(finding.New(finding.WS264, path, message, "leave it out, or write it into a patch of its own"))
+	c.add(FieldNotMerged, path, message, "leave it out, or write it into a patch of its own")
 }
+
+var MergeOfOtherType = finding.Rule{Code: "WS262", Severity: finding.SeverityError,
+	Meaning: "A MERGE must give a filter's configuration in the type that the filter has, and not as a TypedStruct.",
+	Source:  "istio/istio pkg/proto/merge/merge.go (descriptor mismatch); pilot/pkg/networking/util/util.go (MergeAnyWithAny)"}
 
 // mergedType checks that the configuration has the type of the filter that it is merged into.
 func (c checker) mergedType(selected string, payload protoreflect.FullName) {
@@ -147,8 +159,8 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 	// No other of Envoy's filters has an HttpConnectionManager. A filter under a name of the user's own may.
 	other := !ok && payload == httpConnectionManager && strings.HasPrefix(selected, "envoy.filters.")
 	if ok && payload != want || other {
-		c.add(finding.New(finding.WS262, c.at(), fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
-			`give the filter's own type, and no TypedStruct, as "@type"`))
+		c.add(MergeOfOtherType, c.at(), fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
+			`give the filter's own type, and no TypedStruct, as "@type"`)
 	}
 }
 
@@ -161,6 +173,10 @@ func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
 	c.message(m, tree, part)
 }
 
+var NoTypedConfig = finding.Rule{Code: "WS265", Severity: finding.Warning,
+	Meaning: "An extension must have its typed_config.",
+	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (validateMissingTypedConfigFilterTypes)"}
+
 // message checks m, which is written as tree, and all messages in it.
 func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role) {
 	md := m.Descriptor()
@@ -172,7 +188,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role)
 	}
 	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) && as != unused {
 		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
-			c.add(finding.New(finding.WS265, c.at(), "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`))
+			c.add(NoTypedConfig, c.at(), "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`)
 		}
 	}
 	for name, text := range tree.GetFields() {
@@ -273,6 +289,10 @@ func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, 
 	return part
 }
 
+var MergeOfZeroWrapper = finding.Rule{Code: "WS267", Severity: finding.Info,
+	Meaning: "A MERGE of a wrapper that is false, zero or empty does not replace a value that is there.",
+	Source:  "istio/istio pkg/proto/merge/merge.go (mergeMessage)"}
+
 // child checks a message below another one.
 func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 	m = envoyapi.WellKnown(m)
@@ -286,13 +306,16 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 		c.scalar(m.Descriptor().Fields().ByNumber(1), text)
 		// Protobuf merges a wrapper like any message: the zero in it replaces nothing that is there.
 		if as == part && proto.Size(m.Interface()) == 0 {
-			c.add(finding.New(finding.WS267, c.at(), "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
-				"look at the proxy's configuration with istioctl proxy-config before you rely on it"))
+			c.add(MergeOfZeroWrapper, c.at(), "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
+				"look at the proxy's configuration with istioctl proxy-config before you rely on it")
 		}
 	default:
 		c.message(m, text.GetStructValue(), as)
 	}
 }
+
+var TypeWithdrawn = finding.Rule{Code: "WS268", Severity: finding.SeverityError,
+	Meaning: "A value must be of a type that the newest istiod still knows.", Source: "envoyproxy/go-control-plane envoy v1.40.0"}
 
 // any checks the message in an Any. Protoc-gen-validate does not look into it.
 func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
@@ -301,8 +324,8 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 		return // reported where the value was written or read
 	}
 	if withdrawn[m.Descriptor().FullName()] {
-		c.add(finding.New(finding.WS268, c.at("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
-			"remove it"))
+		c.add(TypeWithdrawn, c.at("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
+			"remove it")
 	}
 	switch {
 	case envoyapi.HasOwnForm(m.Descriptor()):
@@ -345,10 +368,14 @@ func isInteger(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
+var NotReadByIstiod = finding.Rule{Code: "WS269", Severity: finding.SeverityError,
+	Meaning: "A value must be written so that istiod reads it, which is narrower than protobuf's JSON mapping in places.",
+	Source:  "golang/protobuf jsonpb/decode.go; istio/istio pkg/util/protomarshal/protomarshal.go"}
+
 // narrow reports what protobuf's JSON mapping takes, and with it internal/manifest, and what istiod's reader (jsonpb of
 // golang/protobuf 1.5) refuses.
 func (c checker) narrow(message, hint string) {
-	c.add(finding.New(finding.WS269, c.at(), message+", and istiod refuses the EnvoyFilter", hint))
+	c.add(NotReadByIstiod, c.at(), message+", and istiod refuses the EnvoyFilter", hint)
 }
 
 // withdrawn are messages of the Envoy API that this module links and later ones have moved or changed.
@@ -359,9 +386,13 @@ var withdrawn = map[protoreflect.FullName]bool{
 	"envoy.config.listener.v3.ValidationListenerManager": true,
 }
 
+var MergeOfZero = finding.Rule{Code: "WS266", Severity: finding.SeverityError,
+	Meaning: "A MERGE cannot set a field to false, zero or empty.",
+	Source:  "istio/istio pkg/proto/merge/merge.go; protobuf.dev/programming-guides/field_presence"}
+
 func (c checker) zero(message string) {
-	c.add(finding.New(finding.WS266, c.at(), message+": to protobuf a field that is false, zero or empty is not there",
-		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one"))
+	c.add(MergeOfZero, c.at(), message+": to protobuf a field that is false, zero or empty is not there",
+		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one")
 }
 
 // literal writes a value that is false, zero or empty.
@@ -381,6 +412,10 @@ func literal(v *structpb.Value) string {
 	return "null"
 }
 
+var UpgradeConfigsAppended = finding.Rule{Code: "WS261", Severity: finding.SeverityError,
+	Meaning: "A MERGE must not give upgrade_configs: they are appended, and Envoy refuses a type that stands twice.",
+	Source:  "istio/istio pilot/pkg/networking/core/listener_builder.go; envoyproxy/envoy source/extensions/filters/network/http_connection_manager/config.cc"}
+
 // manager checks what is merged into an HttpConnectionManager.
 func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
 	all := m.Descriptor().Fields()
@@ -393,8 +428,8 @@ func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
 		entries, fields := len(text.GetListValue().GetValues()), len(text.GetStructValue().GetFields())
 		switch {
 		case fd.Name() == "upgrade_configs" && entries > 0:
-			c.add(finding.New(finding.WS261, c.at(), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
-				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager"))
+			c.add(UpgradeConfigsAppended, c.at(), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
+				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager")
 		case fd.Name() == "http_filters" && entries > 0:
 			c.afterLast(c.at(), "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
 		case slices.Contains(protocolOptions, fd.Name()) && fields == 0 && m.Has(fd):

@@ -72,8 +72,12 @@ func (c checker) violation(m protoreflect.Message, tree *structpb.Struct, v envo
 	c.broken(path, what, v.Reason)
 }
 
+var BreaksEnvoyRule = finding.Rule{Code: "WS260", Severity: finding.SeverityError,
+	Meaning: "A value must hold to the rules of Envoy's API, or the proxy refuses the configuration.",
+	Source:  "envoyproxy/envoy api (protoc-gen-validate rules)"}
+
 func (c checker) broken(below fieldpath.Path, what, reason string) {
-	c.add(finding.New(finding.WS260, c.path.At(below...), fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it"))
+	c.add(BreaksEnvoyRule, c.path.At(below...), fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it")
 }
 
 // describe returns a value ready to stand after its field's name, or "" for what is too large for that.

@@ -382,3 +382,17 @@ func ExampleFilter_AppendYAML() {
 	// apiVersion: networking.istio.io/v1alpha3
 	// kind: EnvoyFil…
 }
+
+// A program finds a rule by its variable.
+func ExampleRules() {
+	filter := envoyfilter.Filter{Name: "websockets-server", Spec: &networking.EnvoyFilter{}}
+	for _, f := range filter.Validate() {
+		fmt.Println(f.Path, finding.Is(f, envoyfilter.NoPatches))
+	}
+	first := envoyfilter.Rules()[0]
+	fmt.Println(first.Code, first.Severity, first.Meaning)
+	// Output:
+	// spec.workloadSelector false
+	// spec.configPatches true
+	// WS201 error A builder must say which workloads the EnvoyFilter is for.
+}

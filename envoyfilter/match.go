@@ -10,6 +10,10 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
+var MatchOfOtherKind = finding.Rule{Code: "WS230", Severity: finding.SeverityError,
+	Meaning: "The match must be by the kind of object that applyTo selects: another one is refused, or passed over.",
+	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
+
 // match checks which objects the patch is for. What of a match istiod reads is in listener_patch.go, rc_patch.go
 // and cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
 func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind) {
@@ -29,7 +33,7 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 		if k.match == "" {
 			hint = "leave it out"
 		}
-		r.add(finding.New(finding.WS230, r.at("match", given), fmt.Sprintf("a match by %s does not go with the applyTo %s", given, config.GetApplyTo()), hint))
+		r.add(MatchOfOtherKind, r.at("match", given), fmt.Sprintf("a match by %s does not go with the applyTo %s", given, config.GetApplyTo()), hint)
 		return
 	}
 	r.enter("match")
@@ -75,6 +79,15 @@ func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.
 	}
 }
 
+var (
+	SubFilterOfOtherKind = finding.Rule{Code: "WS232", Severity: finding.SeverityError,
+		Meaning: "A match by subFilter goes with HTTP_FILTER only.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+	NoHTTPFiltersThere = finding.Rule{Code: "WS233", Severity: finding.SeverityError,
+		Meaning: "HTTP filters are in the HttpConnectionManager and in no other filter.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
+)
+
 func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch_FilterMatch) {
 	isManager := m.GetName() == managerFilter || m.GetName() == oldManagerFilter
 	if applyTo == networking.EnvoyFilter_FILTER_CHAIN {
@@ -86,7 +99,7 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 	r.deprecatedName(m.GetName(), "name")
 	if m.GetSubFilter() != nil {
 		if applyTo != networking.EnvoyFilter_HTTP_FILTER {
-			r.add(finding.New(finding.WS232, r.at("subFilter"), fmt.Sprintf("a subFilter does not go with the applyTo %s", applyTo), "use it with HTTP_FILTER only"))
+			r.add(SubFilterOfOtherKind, r.at("subFilter"), fmt.Sprintf("a subFilter does not go with the applyTo %s", applyTo), "use it with HTTP_FILTER only")
 		}
 		if m.GetSubFilter().GetName() == "" {
 			r.noName(r.at("subFilter"), "the subFilter to match has no name")
@@ -95,17 +108,25 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 	}
 	// The webhook asks for this name only where there is a subFilter. Without one istiod finds no HTTP filter all the same.
 	if m.GetName() != "" && !isManager && (m.GetSubFilter() != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
-		r.add(finding.New(finding.WS233, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter))
+		r.add(NoHTTPFiltersThere, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter)
 	}
 }
 
+var NoFilterName = finding.Rule{Code: "WS231", Severity: finding.SeverityError,
+	Meaning: "A match by filter must have the name of the filter.",
+	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+
 func (r *report) noName(path, message string) {
-	r.add(finding.New(finding.WS231, path, message, "give the name of a filter, for example "+managerFilter))
+	r.add(NoFilterName, path, message, "give the name of a filter, for example "+managerFilter)
 }
+
+var FilterNameDeprecated = finding.Rule{Code: "WS234", Severity: finding.Warning,
+	Meaning: "Filter names from before Envoy 1.14 match nothing since Istio 1.19.",
+	Source:  "istio/istio#45675; pkg/config/xds/deprecated.go"}
 
 func (r *report) deprecatedName(name string, field ...string) {
 	if today := deprecatedNames[name]; today != "" {
-		r.add(finding.New(finding.WS234, r.at(field...), fmt.Sprintf("the filter name %s is deprecated and matches nothing since release 1.19", quote(name)), "give "+today))
+		r.add(FilterNameDeprecated, r.at(field...), fmt.Sprintf("the filter name %s is deprecated and matches nothing since release 1.19", quote(name)), "give "+today)
 	}
 }
 
@@ -130,14 +151,21 @@ func (r *report) cluster(m *networking.EnvoyFilter_ClusterMatch) {
 	}
 }
 
+var InvalidPort = finding.Rule{Code: "WS235", Severity: finding.SeverityError,
+	Meaning: "A port must be at most 65535.", Source: "RFC 9293, section 3.1"}
+
 // port reports a port that no listener or cluster can have. The CRD takes all of 32 bits.
 func (r *report) port(port uint32, field ...string) {
 	if port > maxPort {
-		r.add(finding.New(finding.WS235, r.at(field...), fmt.Sprintf("%d is no port", port), fmt.Sprintf("give a number from 1 to %d", maxPort)))
+		r.add(InvalidPort, r.at(field...), fmt.Sprintf("%d is no port", port), fmt.Sprintf("give a number from 1 to %d", maxPort))
 	}
 }
 
+var FieldNotRead = finding.Rule{Code: "WS236", Severity: finding.Warning,
+	Meaning: "What istiod does not read narrows nothing down.",
+	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
+
 // unread reports a field that istiod does not look at, so that the patch applies to more than it says.
 func (r *report) unread(path, message, hint string) {
-	r.add(finding.New(finding.WS236, path, message, hint))
+	r.add(FieldNotRead, path, message, hint)
 }

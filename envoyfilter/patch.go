@@ -103,24 +103,34 @@ func (p Patch) build(r *report) (*networking.EnvoyFilter_EnvoyConfigObjectPatch,
 	return &all.config, t
 }
 
+var (
+	UnknownContext = finding.Rule{Code: "WS220", Severity: finding.SeverityError,
+		Meaning: "A builder's context must be one of those that there are.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (PatchContext)"}
+	MatchAndShortFields = finding.Rule{Code: "WS221", Severity: finding.SeverityError,
+		Meaning: "A builder's whole match and its short fields must not be set together.", Source: "this library"}
+	TwoContexts = finding.Rule{Code: "WS222", Severity: finding.SeverityError,
+		Meaning: "A builder's context and the one in its whole match must agree.", Source: "this library"}
+)
+
 // match returns the match that Match or the short fields describe.
 func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigObjectMatch {
 	context := networking.EnvoyFilter_SIDECAR_INBOUND
 	if p.Context.isValid() {
 		context = contexts[p.Context]
 	} else {
-		r.add(finding.New(finding.WS220, r.at("match", "context"), fmt.Sprintf("%s is none of the contexts", p.Context),
-			"give SidecarInbound, SidecarOutbound or Gateway"))
+		r.add(UnknownContext, r.at("match", "context"), fmt.Sprintf("%s is none of the contexts", p.Context),
+			"give SidecarInbound, SidecarOutbound or Gateway")
 	}
 	if p.Match != nil {
 		if p.ProxyVersion != "" || p.Port != 0 || p.Filter != "" || p.SubFilter != "" {
-			r.add(finding.New(finding.WS221, r.at("match"), "Match is set together with ProxyVersion, Port, Filter or SubFilter",
-				"write what they say into Match"))
+			r.add(MatchAndShortFields, r.at("match"), "Match is set together with ProxyVersion, Port, Filter or SubFilter",
+				"write what they say into Match")
 		}
 		if p.Match.GetContext() != networking.EnvoyFilter_ANY {
 			if p.Context != 0 && p.Match.GetContext() != context {
-				r.add(finding.New(finding.WS222, r.at("match", "context"), fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
-					"give one of them"))
+				r.add(TwoContexts, r.at("match", "context"), fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
+					"give one of them")
 			}
 			context = p.Match.GetContext()
 		}
@@ -218,6 +228,10 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	return &written.fields, t
 }
 
+var WrongValueType = finding.Rule{Code: "WS219", Severity: finding.SeverityError,
+	Meaning: "The value given to a builder must be of the type that applyTo and the operation take.",
+	Source:  "istio/istio pkg/config/xds/xds.go (BuildXDSObjectFromStruct)"}
+
 func (r *report) wrongType(p Patch, k *kind, message string) {
 	hint := "give an " + string(k.object)
 	switch {
@@ -228,5 +242,5 @@ func (r *report) wrongType(p Patch, k *kind, message string) {
 	case k.typedConfig:
 		hint += " with a name, and with the filter's own configuration in its typed_config"
 	}
-	r.add(finding.New(finding.WS219, r.at(), message, hint))
+	r.add(WrongValueType, r.at(), message, hint)
 }

@@ -61,7 +61,9 @@ func (r *report) fields(m protoreflect.Message) []setField {
 // drop gives back what fields returned last.
 func (r *report) drop(set []setField) { r.set = r.set[:len(r.set)-len(set)] }
 
-func (r *report) add(f finding.Finding) { r.list = append(r.list, f) }
+func (r *report) add(rule finding.Rule, path, message, hint string) {
+	r.list = append(r.list, finding.New(rule, path, message, hint))
+}
 
 // enter goes down to a field or the entry of a map, enterItem to an item of a list, and leave goes up again.
 func (r *report) enter(name string) { r.path.Push(fieldpath.Name(name)) }
@@ -96,7 +98,11 @@ func (r *report) sort(mark int) {
 	slices.SortStableFunc(r.list[mark:], func(a, b finding.Finding) int { return strings.Compare(a.Path, b.Path) })
 }
 
+var UnknownEnumValue = finding.Rule{Code: "WS225", Severity: finding.SeverityError,
+	Meaning: "An enum must have a value that the API gives a name.",
+	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (enum); envoyproxy/envoy api (defined_only)"}
+
 // unknownEnum reports a number that has no name in the API.
 func (r *report) unknownEnum(number int32, ed protoreflect.EnumDescriptor, field ...string) {
-	r.add(finding.New(finding.WS225, r.at(field...), strconv.Itoa(int(number))+" is no value of "+string(ed.FullName()), "give a value by its name"))
+	r.add(UnknownEnumValue, r.at(field...), strconv.Itoa(int(number))+" is no value of "+string(ed.FullName()), "give a value by its name")
 }

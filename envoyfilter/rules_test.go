@@ -675,7 +675,7 @@ func withUnknown(m *hcmv3.HttpConnectionManager) *hcmv3.HttpConnectionManager {
 // TestCodes checks that every code of this package's range is reported where it should be, and not where all is well.
 func TestCodes(t *testing.T) {
 	known := map[string]finding.Rule{}
-	for _, c := range finding.Codes() {
+	for _, c := range Rules() {
 		if strings.HasPrefix(c.Code, "WS2") {
 			known[c.Code] = c
 		}

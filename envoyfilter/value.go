@@ -359,6 +359,10 @@ func (w writer) stop(depth int) bool {
 	return w.tooDeep
 }
 
+var UnwritableValue = finding.Rule{Code: "WS240", Severity: finding.SeverityError,
+	Meaning: "A spec must have a form in JSON that istiod reads back.",
+	Source:  "protobuf.dev/programming-guides/json; golang/protobuf jsonpb/decode.go"}
+
 func (w writer) unwritable(message, hint string) {
-	w.add(finding.New(finding.WS240, w.at(), message, hint))
+	w.add(UnwritableValue, w.at(), message, hint)
 }
