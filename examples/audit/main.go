@@ -15,6 +15,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"io"
 	"os"
 	"slices"
@@ -182,9 +184,11 @@ func writeFiles(fixed *wsmesh.Fixed) error {
 }
 
 var printers = map[string]func(list finding.List, w io.Writer, colour bool) error{
-	"text":   finding.List.WriteText,
-	"json":   func(list finding.List, w io.Writer, _ bool) error { return list.WriteJSON(w) },
-	"sarif":  func(list finding.List, w io.Writer, _ bool) error { return list.WriteSARIF(w, finding.Codes()) },
+	"text": finding.List.WriteText,
+	"json": func(list finding.List, w io.Writer, _ bool) error { return list.WriteJSON(w) },
+	"sarif": func(list finding.List, w io.Writer, _ bool) error {
+		return list.WriteSARIF(w, slices.Concat(finding.Codes(), destinationrule.Rules(), envoyfilter.Rules()))
+	},
 	"github": func(list finding.List, w io.Writer, _ bool) error { return list.WriteGitHub(w) },
 }
 

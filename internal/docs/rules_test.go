@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -24,7 +26,9 @@ const rulesInFinding = true
 
 // ruleSets are the public packages that report findings, by their folders.
 var ruleSets = map[string]func() []finding.Rule{
-	"wsmesh/finding": finding.Codes,
+	"destinationrule": destinationrule.Rules,
+	"envoyfilter":     envoyfilter.Rules,
+	"wsmesh/finding":  finding.Codes,
 }
 
 // rules returns the rules of all public packages, each once, in the order of their codes.
