@@ -20,18 +20,18 @@ var goldenReleases = []string{"1.11.8", "1.12.0", "1.21.6", "1.22.0", "1.27.9", 
 type goldenCase struct {
 	name   string
 	svc    func(*wsmesh.Service)
-	opts   []wsmesh.Option
+	opts   wsmesh.Options
 	reason string
 }
 
 func goldenCases(t *testing.T) []goldenCase {
 	return []goldenCase{
-		{"sidecar", nil, nil, "the main job"},
-		{"asm", nil, []wsmesh.Option{wsmesh.WithASM()}, "the form of Alibaba Cloud Service Mesh's documents"},
-		{"gateway", nil, []wsmesh.Option{wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})}, "browsers over HTTP/2"},
-		{"http1", nil, []wsmesh.Option{wsmesh.WithHTTP1()}, "HTTP/1.1 whatever the release"},
-		{"ambient", func(s *wsmesh.Service) { s.Ambient = true }, nil, "ztunnel passes HTTP/2 on to the application"},
-		{"base-rule", nil, []wsmesh.Option{wsmesh.WithBaseRule(parseRule(t, `
+		{"sidecar", nil, wsmesh.Options{}, "the main job"},
+		{"asm", nil, wsmesh.Options{ASM: true}, "the form of Alibaba Cloud Service Mesh's documents"},
+		{"gateway", nil, wsmesh.Options{Gateways: []wsmesh.Gateway{gateway}}, "browsers over HTTP/2"},
+		{"http1", nil, wsmesh.Options{HTTP1: true}, "HTTP/1.1 whatever the release"},
+		{"ambient", func(s *wsmesh.Service) { s.Ambient = true }, wsmesh.Options{}, "ztunnel passes HTTP/2 on to the application"},
+		{"base-rule", nil, wsmesh.Options{Base: parseRule(t, `
 apiVersion: networking.istio.io/v1beta1
 kind: DestinationRule
 metadata:
@@ -47,8 +47,8 @@ spec:
       tcp: {connectTimeout: 3s, tcpKeepalive: {time: 300s, interval: 60s}}
       http: {http1MaxPendingRequests: 1024}
     outlierDetection: {consecutive5xxErrors: 5, baseEjectionTime: 60s}
-`))}, "every setting of an existing rule is kept"},
-		{"ports-and-subsets", nil, []wsmesh.Option{wsmesh.WithBaseRule(parseRule(t, `
+`)}, "every setting of an existing rule is kept"},
+		{"ports-and-subsets", nil, wsmesh.Options{Base: parseRule(t, `
 apiVersion: networking.istio.io/v1beta1
 kind: DestinationRule
 metadata:
@@ -76,7 +76,7 @@ spec:
       portLevelSettings:
       - port: {number: 8080}
         loadBalancer: {simple: ROUND_ROBIN}
-`))}, "the policy stands at each level that does not inherit it"},
+`)}, "the policy stands at each level that does not inherit it"},
 	}
 }
 
@@ -98,7 +98,7 @@ func TestGolden(t *testing.T) {
 				if c.svc != nil {
 					c.svc(&svc)
 				}
-				return []byte(planYAML(t, mustPlan(t, svc, mesh(release), c.opts...)))
+				return []byte(planYAML(t, mustPlan(t, svc, mesh(release), c.opts)))
 			})
 		})
 	}

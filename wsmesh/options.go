@@ -5,7 +5,6 @@ package wsmesh
 import (
 	"cmp"
 	"fmt"
-	"github.com/wsmesh/wsmesh/internal/istio"
 	"maps"
 	"regexp"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )

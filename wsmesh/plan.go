@@ -5,7 +5,6 @@ package wsmesh
 import (
 	"cmp"
 	"fmt"
-	"github.com/wsmesh/wsmesh/internal/istio"
 	"io"
 	"maps"
 	"slices"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )

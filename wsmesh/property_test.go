@@ -22,12 +22,9 @@ import (
 
 // input is everything a plan is made from, so that a test can look whether any of it changed.
 type input struct {
-	svc                 wsmesh.Service
-	mesh                wsmesh.Mesh
-	base                *destinationrule.Rule
-	gateway             map[string]string
-	labels, annotations map[string]string
-	opts                []wsmesh.Option
+	svc  wsmesh.Service
+	mesh wsmesh.Mesh
+	opts wsmesh.Options
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
@@ -40,14 +37,11 @@ func randomInput(r *rand.Rand) *input {
 			Name:      name,
 			Namespace: pick(r, "", "default", "prod", "on"),
 			Workload:  map[string]string{pick(r, "app", "app.kubernetes.io/name"): pick(r, name, "yes", "1.10", "x_y.z")},
-			Port: pick(r, wsmesh.Port{}, wsmesh.Port{Number: 8080}, wsmesh.Port{Number: 80, TargetPort: 8080, Name: "http"}, wsmesh.Port{Number: 443, Name: "http-ws"},
-				wsmesh.Port{Number: 80, Name: "ws"}, wsmesh.Port{Number: 80, Name: "grpc-x"}, wsmesh.Port{Number: 80, AppProtocol: "kubernetes.io/ws"}, wsmesh.Port{Number: 80, Name: "tcp", AppProtocol: "http"}),
-			Ambient:  r.IntN(8) == 0,
-			External: r.IntN(8) == 0,
+			Ports: pick(r, nil, []wsmesh.Port{{Number: 8080}}, []wsmesh.Port{{Number: 80, TargetPort: 8080, Name: "http"}}, []wsmesh.Port{{Number: 443, Name: "http-ws"}},
+				[]wsmesh.Port{{Number: 80, Name: "ws"}}, []wsmesh.Port{{Number: 80, Name: "grpc-x"}}, []wsmesh.Port{{Number: 80, AppProtocol: "kubernetes.io/ws"}}, []wsmesh.Port{{Number: 80, Name: "tcp", AppProtocol: "http"}}),
+			Ambient:   r.IntN(8) == 0,
+			NoSidecar: r.IntN(8) == 0,
 		},
-		labels:      map[string]string{"team": pick(r, "a", "0x1F", "1e3")},
-		annotations: map[string]string{"example.com/note": pick(r, "", "a: b", "# no comment", "two\nlines", "~", "  ", "ü")},
-		gateway:     map[string]string{"istio": "ingressgateway"},
 	}
 	if r.IntN(20) == 0 {
 		in.svc.Workload = pick(r, nil, map[string]string{"*": "x"}, map[string]string{"app": ""})
@@ -62,20 +56,25 @@ func randomInput(r *rand.Rand) *input {
 		in.mesh.Proxies = append(in.mesh.Proxies, randomRelease(r))
 	}
 	in.mesh.ClusterDomain = pick(r, "", "", "corp.example")
-	if r.IntN(3) == 0 {
-		in.base = randomBase(r, in)
-		in.opts = append(in.opts, wsmesh.WithBaseRule(in.base))
-	}
-	for _, o := range []wsmesh.Option{
-		wsmesh.WithASM(), wsmesh.WithHTTP1(), wsmesh.WithLabels(in.labels), wsmesh.WithAnnotations(in.annotations),
-		wsmesh.WithGateway(pick(r, "istio-ingress", "default"), in.gateway), wsmesh.WithHost(pick(r, "*.example.com", "a.b.c", "short")),
-		wsmesh.WithProxyVersion(pick(r, ">=1.0", ">=1.12.0", "1.24.x", ">=1.12, <1.20")), wsmesh.WithMinimumRelease(randomRelease(r)),
-		wsmesh.WithAPIVersion(pick(r, "networking.istio.io/v1", "networking.istio.io/v1beta1")),
-	} {
-		if r.IntN(5) == 0 {
-			in.opts = append(in.opts, o)
+	sometimes := func(n int, set func()) {
+		if r.IntN(n) == 0 {
+			set()
 		}
 	}
+	sometimes(3, func() { in.opts.Base = randomBase(r, in) })
+	sometimes(5, func() { in.opts.ASM = true })
+	sometimes(5, func() { in.opts.HTTP1 = true })
+	sometimes(5, func() { in.opts.Labels = map[string]string{"team": pick(r, "a", "0x1F", "1e3")} })
+	sometimes(5, func() {
+		in.opts.Annotations = map[string]string{"example.com/note": pick(r, "", "a: b", "# no comment", "two\nlines", "~", "  ", "ü")}
+	})
+	sometimes(5, func() {
+		in.opts.Gateways = []wsmesh.Gateway{{Namespace: pick(r, "istio-ingress", "default"), Workload: map[string]string{"istio": "ingressgateway"}}}
+	})
+	sometimes(5, func() { in.opts.Host = pick(r, "*.example.com", "a.b.c", "short") })
+	sometimes(5, func() { in.opts.ProxyVersion = pick(r, ">=1.0", ">=1.12.0", "1.24.x", ">=1.12, <1.20") })
+	sometimes(5, func() { in.opts.MinimumRelease = randomRelease(r) })
+	sometimes(5, func() { in.opts.APIVersion = pick(r, "networking.istio.io/v1", "networking.istio.io/v1beta1") })
 	return in
 }
 
@@ -108,7 +107,7 @@ func TestPairInvariant(t *testing.T) {
 	made := map[destinationrule.UpgradePolicy]int{}
 	for range 20_000 {
 		in := randomInput(r)
-		plan, err := wsmesh.NewPlan(in.svc, in.mesh, in.opts...)
+		plan, err := wsmesh.NewPlan(in.svc, in.mesh, in.opts)
 		if err != nil {
 			if plan != nil {
 				t.Fatalf("a plan beside the error %v", err)
@@ -170,11 +169,10 @@ func checkPair(t testing.TB, plan *wsmesh.Plan) {
 func TestInputIsNeitherKeptNorChanged(t *testing.T) {
 	for seed := range uint64(2_000) {
 		in, same := randomInput(rand.New(rand.NewPCG(seed, 0))), randomInput(rand.New(rand.NewPCG(seed, 0)))
-		plan, err := wsmesh.NewPlan(in.svc, in.mesh, in.opts...)
+		plan, err := wsmesh.NewPlan(in.svc, in.mesh, in.opts)
 		opt := []cmp.Option{protocmp.Transform(), cmp.Comparer(func(a, b version.Release) bool { return a.Original() == b.Original() })}
 		for what, pair := range map[string][2]any{
-			"service": {in.svc, same.svc}, "mesh": {in.mesh, same.mesh}, "base": {in.base, same.base}, "gateway": {in.gateway, same.gateway},
-			"labels": {in.labels, same.labels}, "annotations": {in.annotations, same.annotations},
+			"service": {in.svc, same.svc}, "mesh": {in.mesh, same.mesh}, "options": {in.opts, same.opts},
 		} {
 			if diff := cmp.Diff(pair[1], pair[0], opt...); diff != "" {
 				t.Fatalf("seed %d: the %s changed:\n%s", seed, what, diff)
@@ -184,18 +182,24 @@ func TestInputIsNeitherKeptNorChanged(t *testing.T) {
 			continue
 		}
 		before, explained := planYAML(t, plan), explanation(t, plan)
-		for _, m := range []map[string]string{in.svc.Workload, in.gateway, in.labels, in.annotations} {
+		maps := []map[string]string{in.svc.Workload, in.opts.Labels, in.opts.Annotations}
+		for _, g := range in.opts.Gateways {
+			maps = append(maps, g.Workload)
+		}
+		for _, m := range maps {
 			for k := range m {
 				m[k] = "changed"
 			}
 		}
 		clear(in.mesh.ControlPlanes)
 		clear(in.mesh.Proxies)
-		if in.base != nil {
-			in.base.Labels["owner"] = "changed"
-			in.base.Spec.Host = "changed"
-			in.base.Spec.TrafficPolicy = nil
-			in.base.Spec.Subsets = nil
+		clear(in.svc.Ports)
+		clear(in.opts.Gateways)
+		if base := in.opts.Base; base != nil {
+			base.Labels["owner"] = "changed"
+			base.Spec.Host = "changed"
+			base.Spec.TrafficPolicy = nil
+			base.Spec.Subsets = nil
 		}
 		if after := planYAML(t, plan); after != before {
 			t.Fatalf("seed %d: the plan saw its input change:\n%s", seed, cmp.Diff(before, after))
@@ -222,8 +226,7 @@ func TestSameInputSameBytes(t *testing.T) {
 		labels := map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
 		svc := server()
 		svc.Workload = labels
-		plan := mustPlan(t, svc, mesh("1.24.1", "1.31.0"), wsmesh.WithLabels(labels), wsmesh.WithAnnotations(labels),
-			wsmesh.WithGateway("istio-ingress", labels), wsmesh.WithBaseRule(baseRule()))
+		plan := mustPlan(t, svc, mesh("1.24.1", "1.31.0"), wsmesh.Options{Labels: labels, Annotations: labels, Base: baseRule(), Gateways: []wsmesh.Gateway{{Namespace: "istio-ingress", Workload: labels}}})
 		return planYAML(t, plan) + explanation(t, plan)
 	}
 	want := once()
@@ -265,15 +268,12 @@ func FuzzNewPlan(f *testing.F) {
 	f.Add("websockets-server", "default", "app", "websockets-server", "http-ws", "", "", "", uint32(8080))
 	f.Add("a\nb", "*", "", "*", "ws", "kubernetes.io/ws", "svc.ns", ">=1.12", uint32(1<<31))
 	f.Fuzz(func(t *testing.T, name, namespace, key, value, portName, appProtocol, host, constraint string, port uint32) {
-		svc := wsmesh.Service{Name: name, Namespace: namespace, Workload: map[string]string{key: value}, Port: wsmesh.Port{Number: port, Name: portName, AppProtocol: appProtocol}}
-		opts := []wsmesh.Option{wsmesh.WithGateway(namespace, map[string]string{key: value}), wsmesh.WithLabels(map[string]string{key: value}), wsmesh.WithAnnotations(map[string]string{key: value})}
-		if host != "" {
-			opts = append(opts, wsmesh.WithHost(host))
-		}
-		if constraint != "" {
-			opts = append(opts, wsmesh.WithProxyVersion(constraint))
-		}
-		plan, err := wsmesh.NewPlan(svc, mesh("1.24.1"), opts...)
+		svc := wsmesh.Service{Name: name, Namespace: namespace, Workload: map[string]string{key: value}, Ports: []wsmesh.Port{{Number: port, Name: portName, AppProtocol: appProtocol}}}
+		labels := map[string]string{key: value}
+		plan, err := wsmesh.NewPlan(svc, mesh("1.24.1"), wsmesh.Options{
+			Host: host, ProxyVersion: constraint, Labels: labels, Annotations: labels,
+			Gateways: []wsmesh.Gateway{{Namespace: namespace, Workload: labels}},
+		})
 		if err != nil {
 			if len(codesOf(t, err)) == 0 {
 				t.Fatalf("no findings in %v", err)

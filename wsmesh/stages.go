@@ -3,12 +3,12 @@
 package wsmesh
 
 import (
-	"github.com/wsmesh/wsmesh/internal/istio"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/internal/istio"
 )
 
 // A Stage is one step of a rollout or rollback: objects to apply and to delete, and what has to be true before the
