@@ -66,7 +66,8 @@ func ExampleUpgradePolicy_MarshalText() {
 
 func ExampleUpgradePolicy_UnmarshalText() {
 	var policy destinationrule.UpgradePolicy
-	fmt.Println(policy.UnmarshalText([]byte("DO_NOT_UPGRADE")), policy)
+	err := policy.UnmarshalText([]byte("DO_NOT_UPGRADE"))
+	fmt.Println(policy, err)
 	// Output:
-	// <nil> DO_NOT_UPGRADE
+	// DO_NOT_UPGRADE <nil>
 }

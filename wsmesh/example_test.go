@@ -179,7 +179,7 @@ func ExamplePlan_Explain() {
 	//
 	// Decision: DO_NOT_UPGRADE
 	//   info WS301: HTTP/1.1 was asked for, so every WebSocket keeps a connection of its own
-	//     source: the caller's own choice (WithHTTP1)
+	//     source: the caller's own choice (Options.HTTP1)
 	//
 	// Hops:
 	//   client          -> its proxy       HTTP/1.1, Upgrade: websocket

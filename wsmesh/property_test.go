@@ -38,7 +38,10 @@ func randomInput(r *rand.Rand) *input {
 			Namespace: pick(r, "", "default", "prod", "on"),
 			Workload:  map[string]string{pick(r, "app", "app.kubernetes.io/name"): pick(r, name, "yes", "1.10", "x_y.z")},
 			Ports: pick(r, nil, []wsmesh.Port{{Number: 8080}}, []wsmesh.Port{{Number: 80, TargetPort: 8080, Name: "http"}}, []wsmesh.Port{{Number: 443, Name: "http-ws"}},
-				[]wsmesh.Port{{Number: 80, Name: "ws"}}, []wsmesh.Port{{Number: 80, Name: "grpc-x"}}, []wsmesh.Port{{Number: 80, AppProtocol: "kubernetes.io/ws"}}, []wsmesh.Port{{Number: 80, Name: "tcp", AppProtocol: "http"}}),
+				[]wsmesh.Port{{Number: 80, Name: "ws"}}, []wsmesh.Port{{Number: 80, Name: "grpc-x"}}, []wsmesh.Port{{Number: 80, AppProtocol: "kubernetes.io/ws"}}, []wsmesh.Port{{Number: 80, Name: "tcp", AppProtocol: "http"}},
+				[]wsmesh.Port{{Number: 8080, Name: "http-a"}, {Number: 8081, Name: "http-b"}}, []wsmesh.Port{{Number: 9090, Name: "grpc"}, {Number: 8080, Name: "http"}},
+				[]wsmesh.Port{{Number: 8080, Name: "http"}, {Number: 8081, Name: "ws"}, {Number: 8082, Name: "x", AppProtocol: "kubernetes.io/ws"}},
+				[]wsmesh.Port{{Number: 8080, Name: "tcp"}, {Number: 8081, Name: "grpc"}}, []wsmesh.Port{{Number: 8080, Name: "http"}, {Number: 8080}}),
 			Ambient:   r.IntN(8) == 0,
 			NoSidecar: r.IntN(8) == 0,
 		},
@@ -64,6 +67,7 @@ func randomInput(r *rand.Rand) *input {
 	sometimes(3, func() { in.opts.Base = randomBase(r, in) })
 	sometimes(5, func() { in.opts.ASM = true })
 	sometimes(5, func() { in.opts.HTTP1 = true })
+	sometimes(5, func() { in.opts.ByPods = true })
 	sometimes(5, func() { in.opts.Labels = map[string]string{"team": pick(r, "a", "0x1F", "1e3")} })
 	sometimes(5, func() {
 		in.opts.Annotations = map[string]string{"example.com/note": pick(r, "", "a: b", "# no comment", "two\nlines", "~", "  ", "ü")}
@@ -86,7 +90,8 @@ func randomBase(r *rand.Rand, in *input) *destinationrule.Rule {
 	rule := &destinationrule.Rule{Name: pick(r, "", "base"), Namespace: in.svc.Namespace, Labels: map[string]string{"owner": "x"}, Spec: &networking.DestinationRule{Host: pick(r, in.svc.Name, in.svc.Name, "other")}}
 	pool := func() *networking.ConnectionPoolSettings {
 		return &networking.ConnectionPoolSettings{Tcp: &networking.ConnectionPoolSettings_TCPSettings{MaxConnections: 1 + r.Int32N(9)},
-			Http: &networking.ConnectionPoolSettings_HTTPSettings{MaxRetries: r.Int32N(3), UseClientProtocol: r.IntN(10) == 0}}
+			Http: &networking.ConnectionPoolSettings_HTTPSettings{MaxRetries: r.Int32N(3), UseClientProtocol: r.IntN(10) == 0,
+				H2UpgradePolicy: pick(r, networking.ConnectionPoolSettings_HTTPSettings_DEFAULT, networking.ConnectionPoolSettings_HTTPSettings_DO_NOT_UPGRADE, networking.ConnectionPoolSettings_HTTPSettings_UPGRADE)}}
 	}
 	if r.IntN(2) == 0 {
 		rule.Spec.TrafficPolicy = &networking.TrafficPolicy{ConnectionPool: pool()}
@@ -100,8 +105,8 @@ func randomBase(r *rand.Rand, in *input) *destinationrule.Rule {
 	return rule
 }
 
-// TestPairInvariant: UPGRADE never comes out without its EnvoyFilter, no EnvoyFilter comes out with DO_NOT_UPGRADE,
-// and every level of the rule that decides for itself says the same.
+// TestPairInvariant: UPGRADE never comes out without its EnvoyFilter, no EnvoyFilter comes out with DO_NOT_UPGRADE, and
+// each port of each subset has the policy that the decision says.
 func TestPairInvariant(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 12))
 	made := map[destinationrule.UpgradePolicy]int{}
@@ -117,6 +122,7 @@ func TestPairInvariant(t *testing.T) {
 		policy := plan.Decision().Policy
 		made[policy]++
 		checkPair(t, plan)
+		checkStages(t, plan)
 		if errs := plan.Findings().Errors(); len(errs) > 0 {
 			t.Fatalf("a plan with errors: %v", errs)
 		}
@@ -149,20 +155,79 @@ func checkPair(t testing.TB, plan *wsmesh.Plan) {
 		}
 	}
 	rule := plan.DestinationRule().Spec
-	levels := []*networking.ConnectionPoolSettings{rule.GetTrafficPolicy().GetConnectionPool()}
-	for _, p := range rule.GetTrafficPolicy().GetPortLevelSettings() {
-		levels = append(levels, p.GetConnectionPool())
+	ports := plan.Decision().Ports
+	if len(ports) == 0 {
+		ports = []wsmesh.PortDecision{{Policy: policy}} // any port
 	}
-	for _, s := range rule.GetSubsets() {
-		if s.GetTrafficPolicy().GetConnectionPool() != nil {
-			levels = append(levels, s.GetTrafficPolicy().GetConnectionPool())
+	upgraded := 0
+	for _, p := range ports {
+		if p.Policy == destinationrule.Upgrade {
+			upgraded++
 		}
 	}
-	for _, l := range levels {
-		if got := l.GetHttp().GetH2UpgradePolicy(); got != want {
-			t.Fatalf("a level with %v beside the decision %v:\n%v", got, policy, rule)
+	if (upgraded > 0) != (policy == destinationrule.Upgrade) {
+		t.Fatalf("%v, and %d ports are upgraded", policy, upgraded)
+	}
+	for subset := range len(rule.GetSubsets()) + 1 {
+		for _, p := range ports {
+			got := effectivePolicy(rule, subset, p.Port.Number)
+			if all := upgraded == 0 || upgraded == len(ports); all && got != want {
+				t.Fatalf("port %d of subset %d has %v beside the decision %v:\n%v", p.Port.Number, subset, got, policy, rule)
+			}
+			if up := got == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE; up != (p.Policy == destinationrule.Upgrade) {
+				t.Fatalf("port %d of subset %d has %v, decided was %v:\n%v", p.Port.Number, subset, got, p.Policy, rule)
+			}
 		}
 	}
+}
+
+// checkStages: a filter is applied before the rule that says UPGRADE, and deleted after the rule that takes it back; with
+// Options.ByPods the pods are rolled out in between.
+func checkStages(t testing.TB, plan *wsmesh.Plan) {
+	t.Helper()
+	if plan.Decision().Policy != destinationrule.Upgrade {
+		return
+	}
+	up, back := plan.Stages(), plan.Rollback()
+	if len(up) != len(back) || len(up[0].Apply) != len(plan.EnvoyFilters()) || len(back[len(back)-1].Delete) != len(up[0].Apply) {
+		t.Fatalf("stages %v, rollback %v", up, back)
+	}
+	byPods := plan.EnvoyFilters()[0].Spec.GetWorkloadSelector().GetLabels()[wsmesh.AllowConnectLabel] == "true"
+	if want := 2; byPods && len(up) != want+1 || !byPods && len(up) != want {
+		t.Fatalf("%d stages, by pods: %v", len(up), byPods)
+	}
+	rule := back[0].Apply[0].(*destinationrule.Rule)
+	for subset := range len(rule.Spec.GetSubsets()) + 1 {
+		for _, p := range plan.Decision().Ports {
+			if effectivePolicy(rule.Spec, subset, p.Port.Number) == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE {
+				t.Fatalf("the way back leaves UPGRADE for port %d:\n%v", p.Port.Number, rule.Spec)
+			}
+		}
+	}
+	if f := rule.Validate().Errors(); len(f) > 0 {
+		t.Fatalf("the way back is refused: %v", f)
+	}
+}
+
+// effectivePolicy is what istiod takes for a port of a subset, counted from 1, or of no subset: a port level replaces all
+// of its level, and the connectionPool of a subset that of the destination (istio/istio pilot/pkg/networking/util,
+// MergeSubsetTrafficPolicy).
+func effectivePolicy(spec *networking.DestinationRule, subset int, port uint32) networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy {
+	at := func(policy *networking.TrafficPolicy) (*networking.ConnectionPoolSettings, bool) {
+		for _, p := range policy.GetPortLevelSettings() {
+			if p.GetPort().GetNumber() == port {
+				return p.GetConnectionPool(), true
+			}
+		}
+		return policy.GetConnectionPool(), false
+	}
+	pool, _ := at(spec.GetTrafficPolicy())
+	if subset > 0 {
+		if own, level := at(spec.GetSubsets()[subset-1].GetTrafficPolicy()); level || own != nil {
+			pool = own
+		}
+	}
+	return pool.GetHttp().GetH2UpgradePolicy()
 }
 
 // TestInputIsNeitherKeptNorChanged: a plan neither changes what it was made from nor sees it change afterwards.
