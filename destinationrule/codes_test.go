@@ -97,6 +97,8 @@ var rows = []row{
 	{"WS105", "a builder's policy", build(Builder{Name: "a", H2Upgrade: 3}), "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy"},
 	{"WS105", "a builder's port", build(Builder{Name: "a", Ports: []PortPolicy{{Number: 80, H2Upgrade: -1}}}), "spec.trafficPolicy.portLevelSettings[0].connectionPool.http.h2UpgradePolicy"},
 	{"WS105", "a builder's subset", build(Builder{Name: "a", Subsets: []SubsetPolicy{{Name: "v1", H2Upgrade: 9}}}), "spec.subsets[0].trafficPolicy.connectionPool.http.h2UpgradePolicy"},
+	{"WS149", "a port of a rule with a tunnel", forPort(`{host: a.b.svc, trafficPolicy: {tunnel: {targetHost: a, targetPort: 80}}}`), "spec.trafficPolicy.tunnel"},
+	{"WS149", "a port of a rule with what port levels have", forPort(`{host: a.b.svc, trafficPolicy: {outlierDetection: {}}}`), ""},
 	{"WS105", "the policy of WithH2Upgrade", func(t testing.TB) finding.List {
 		_, err := plain().WithH2Upgrade(7)
 		return errorList(t, err)
@@ -608,4 +610,14 @@ func errorList(t testing.TB, err error) finding.List {
 		t.Fatalf("got %v, want a finding.List", err)
 	}
 	return list
+}
+
+// forPort sets the policy of one port of a rule with the spec.
+func forPort(spec string) func(testing.TB) finding.List {
+	return func(t testing.TB) finding.List {
+		r := plain()
+		r.Spec = parseSpec(t, spec)
+		_, err := r.WithPortH2Upgrade(Upgrade, 80)
+		return finding.In(err)
+	}
 }

@@ -42,7 +42,7 @@ var ownRules = []finding.Rule{
 	DuplicateCookieAttribute, LocalityAndZoneAware, DistributeAndFailover, LocalityLabelRanked, InvalidWeights,
 	InvalidLocality, OverlappingLocalities, InvalidFailover, SkipVerifyAndVerification, CredentialAndFiles,
 	ForeignConfigMap, InvalidTunnelProtocol, InvalidTunnelTarget, HostNotOfBase, InvalidBuilderPort, GivenTwice,
-	PortWithoutPolicy, HostTakenForFullName, HostDependsOnNamespace, WildcardUpgraded, PortLevelDropsPolicy,
+	PortWithoutPolicy, PortLevelLosesSetting, HostTakenForFullName, HostDependsOnNamespace, WildcardUpgraded, PortLevelDropsPolicy,
 	SubsetDropsPolicy, UpgradeForSomeClients, EmptyConnectionPoolReplaces, IdleTimeoutCutsWebSockets,
 	MaxDurationCutsWebSockets, FewWebSocketsPerConnection, HTTP2ToApplication, SelectorWithoutLabels, LabelOfNoPod,
 	PortLevelOfNoPort, DuplicatePortLevel, ConsecutiveErrorsIgnored, RingSizeDeprecated,

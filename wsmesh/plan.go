@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
