@@ -296,10 +296,6 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 	if err != nil {
 		return // reported where the value was written or read
 	}
-	if withdrawn[m.Descriptor().FullName()] {
-		c.add(finding.New("WS268", entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
-			"remove it"))
-	}
 	switch {
 	case envoyapi.HasOwnForm(m.Descriptor()):
 		text, ok := tree.GetFields()["value"]
@@ -345,14 +341,6 @@ func isInteger(s string) bool {
 // golang/protobuf 1.5) refuses.
 func (c checker) narrow(message, hint string) {
 	c.add(finding.New("WS269", "", message+", and istiod refuses the EnvoyFilter", hint))
-}
-
-// withdrawn are messages of the Envoy API that this module links and later ones have moved or changed.
-var withdrawn = map[protoreflect.FullName]bool{
-	"envoy.config.endpoint.v3.LbEndpointCollection":      true,
-	"envoy.config.listener.v3.ApiListenerManager":        true,
-	"envoy.config.listener.v3.ListenerManager":           true,
-	"envoy.config.listener.v3.ValidationListenerManager": true,
 }
 
 func (c checker) zero(message string) {

@@ -271,9 +271,6 @@ var envoyFilterEvidence = []evidence{
 		hcms := s.hcms(s.gateway("istio-ingress", "10.0.4.1", map[string]string{"istio": "ingressgateway"}))
 		return must(t, len(hcms) == 1 && hcms[0].GetUseRemoteAddress().GetValue(), "use_remote_address of the gateway stays true")
 	})},
-	{code: "WS268", shown: proof{"refused by webhook", func(t *testing.T, _ string) string {
-		return refusal(t, selecting(patchOf("BOOTSTRAP", "", "MERGE", "{listener_manager: {name: a, typed_config: {'@type': type.googleapis.com/envoy.config.listener.v3.ListenerManager}}}")), "referenced type unknown", false)
-	}}},
 	{code: "WS269", manifest: selecting(patchOf("HTTP_ROUTE", "", "INSERT_FIRST", "{match: {prefix: /}, direct_response: {status: 200, body: {inline_bytes: '_-8='}}}")), shown: refusedByWebhook("illegal base64 data")},
 }
 

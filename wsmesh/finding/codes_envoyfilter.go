@@ -108,8 +108,6 @@ var envoyFilterCodes = []CodeInfo{
 		"istio/istio pkg/proto/merge/merge.go; protobuf.dev/programming-guides/field_presence"},
 	{"WS267", Info, "A MERGE of a wrapper that is false, zero or empty does not replace a value that is there.",
 		"istio/istio pkg/proto/merge/merge.go (mergeMessage)"},
-	{"WS268", Error, "A value must be of a type that the newest istiod still knows.",
-		"envoyproxy/go-control-plane envoy v1.40.0"},
 	{"WS269", Error, "A value must be written so that istiod reads it, which is narrower than protobuf's JSON mapping in places.",
 		"golang/protobuf jsonpb/decode.go; istio/istio pkg/util/protomarshal/protomarshal.go"},
 }
