@@ -25,6 +25,9 @@ const (
 	maxRingSize  = 8388608
 )
 
+// minUpdatePeriod is the least weightUpdatePeriod that destination_rule.proto of istio/api names.
+const minUpdatePeriod = 100 * time.Millisecond
+
 // The labels that failoverPriority may name, and which a region's failover is about already.
 const (
 	topologyRegion  = "topology.kubernetes.io/region"
@@ -47,6 +50,10 @@ func (v *validator) loadBalancer(parent *path, lb *networking.LoadBalancerSettin
 	case *networking.LoadBalancerSettings_ConsistentHash:
 		if policy != nil {
 			v.consistentHash(&p, policy.ConsistentHash)
+		}
+	case *networking.LoadBalancerSettings_BackendUtilization:
+		if policy != nil {
+			v.backendUtilization(&p, policy.BackendUtilization)
 		}
 	}
 	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
@@ -199,6 +206,25 @@ func isPrime(n uint64) bool {
 		}
 	}
 	return true
+}
+
+// backendUtilization follows the schema, which takes any duration. What istiod of release 1.32 refuses is not known, so the
+// bound that the API's comments give is a warning.
+func (v *validator) backendUtilization(parent *path, balance *networking.LoadBalancerSettings_BackendUtilizationLB) {
+	p := parent.field("backendUtilization")
+	if balance == nil {
+		v.null(p.String())
+		return
+	}
+	v.writable(&p, "weightStabilizationPeriod", balance.GetWeightStabilizationPeriod())
+	v.writable(&p, "weightExpirationPeriod", balance.GetWeightExpirationPeriod())
+	update := balance.GetWeightUpdatePeriod()
+	if v.writable(&p, "weightUpdatePeriod", update) && v.warn && update != nil && update.AsDuration() < minUpdatePeriod {
+		v.add(finding.New("WS181", p.at("weightUpdatePeriod"),
+			fmt.Sprintf("weightUpdatePeriod is %s, and the comments of Istio's API give 100ms for the least", update.AsDuration()),
+			"write 0.1s or more"))
+	}
+	v.texts(&p, "metricNamesForComputingUtilization", balance.GetMetricNamesForComputingUtilization())
 }
 
 // locality follows agent.ValidateLocalityLbSetting. ejects says that the policy has an outlierDetection.

@@ -185,6 +185,9 @@ func (v *validator) outlierDetection(parent *path, outlier *networking.OutlierDe
 	v.duration(&p, "baseEjectionTime", outlier.GetBaseEjectionTime())
 	v.percent(&p, "maxEjectionPercent", outlier.GetMaxEjectionPercent())
 	v.percent(&p, "minHealthPercent", outlier.GetMinHealthPercent())
+	if n := outlier.GetFailurePercentageThreshold().GetValue(); n > 100 {
+		v.outOfRange(p.at("failurePercentageThreshold"), strconv.FormatUint(uint64(n), 10), "a percentage from 0 to 100")
+	}
 	if !outlier.GetSplitExternalLocalOriginErrors() && outlier.GetConsecutiveLocalOriginFailures().GetValue() > 0 {
 		v.add(finding.New("WS125", p.at("consecutiveLocalOriginFailures"),
 			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.GetConsecutiveLocalOriginFailures().GetValue()),
@@ -214,6 +217,7 @@ func (v *validator) tls(parent *path, tls *networking.ClientTLSSettings) {
 	v.text(&p, "caCertificates", tls.GetCaCertificates())
 	v.text(&p, "caCrl", tls.GetCaCrl())
 	v.text(&p, "credentialName", tls.GetCredentialName())
+	v.text(&p, "caCertCredentialName", tls.GetCaCertCredentialName())
 	v.texts(&p, "subjectAltNames", tls.GetSubjectAltNames())
 	v.text(&p, "sni", tls.GetSni())
 	if len(tls.GetSni()) > 255 {
@@ -232,6 +236,11 @@ func (v *validator) tls(parent *path, tls *networking.ClientTLSSettings) {
 
 	simple := tls.GetMode() == networking.ClientTLSSettings_SIMPLE
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
+	if v.warn && tls.GetCaCertCredentialName() != "" && !simple && !mutual {
+		v.add(finding.New("WS182", p.at("caCertCredentialName"),
+			fmt.Sprintf("the mode is %s, and the comments of Istio's API have caCertCredentialName apply to SIMPLE and MUTUAL alone", tls.GetMode()),
+			"leave caCertCredentialName out, or set the mode to SIMPLE or MUTUAL"))
+	}
 	if tls.GetInsecureSkipVerify().GetValue() && (simple || mutual) &&
 		(tls.GetCaCertificates() != "" || tls.SubjectAltNames != nil || simple && tls.GetCredentialName() != "") {
 		v.add(finding.New("WS136", p.at("insecureSkipVerify"),

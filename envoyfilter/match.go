@@ -64,6 +64,13 @@ func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.
 		r.unread(".filterChain", fmt.Sprintf("filterChain has no effect with the applyTo %s", applyTo), "match the listener by its name or portNumber")
 	}
 	r.port(".filterChain.destinationPort", chain.GetDestinationPort())
+	switch chain.GetTransportSocket() {
+	case "", "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.tls", "envoy.transport_sockets.quic":
+	default:
+		r.add(finding.New("WS237", ".filterChain.transportSocket",
+			fmt.Sprintf("the transport socket %s is none of the three that the comments of Istio's API give filter chains", quote(chain.GetTransportSocket())),
+			"give envoy.transport_sockets.tls, envoy.transport_sockets.raw_buffer or envoy.transport_sockets.quic"))
+	}
 	if chain.GetFilter() != nil {
 		mark := r.mark()
 		r.filter(applyTo, chain.GetFilter())

@@ -437,6 +437,12 @@ var rules = []struct {
 		text("%s", patches(patchOf("CLUSTER", "cluster: {name: c, portNumber: 80}", "MERGE", "{name: c}"))),
 		text("%s", patches(patchOf("CLUSTER", "cluster: {subset: c, portNumber: 80}", "MERGE", "{name: c}")))},
 
+	{"WS237", "a short name", ".match.listener.filterChain.transportSocket",
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: tls}}", "MERGE", "{name: c}"))),
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: envoy.transport_sockets.tls}}", "MERGE", "{name: c}")))},
+	{"WS237", "that of a cluster", ".match.listener.filterChain.transportSocket",
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: envoy.transport_sockets.internal_upstream}}", "MERGE", "{name: c}"))),
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: envoy.transport_sockets.raw_buffer}}", "MERGE", "{name: c}")))},
 	{"WS240", "a nil entry panics in istiod", "spec.configPatches[1]",
 		edited(func(s *networking.EnvoyFilter) { s.ConfigPatches = append(s.ConfigPatches, nil) }), edited(func(*networking.EnvoyFilter) {})},
 	{"WS240", "a nil targetRef", "spec.targetRefs[0]",

@@ -6,8 +6,8 @@ require (
 	github.com/wsmesh/wsmesh v0.0.0
 	github.com/wsmesh/wsmesh/internal/e2e v0.0.0-00010101000000-000000000000
 	google.golang.org/protobuf v1.36.12
-	istio.io/api v1.31.1
-	istio.io/client-go v1.31.1
+	istio.io/api v1.32.0
+	istio.io/client-go v1.32.0
 	k8s.io/api v0.35.0
 	k8s.io/apimachinery v0.35.0
 	k8s.io/client-go v0.35.0

@@ -188,6 +188,8 @@ var envoyFilterEvidence = []evidence{
 	{code: "WS236", manifest: selecting(strings.Replace(patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", luaFilter), "patch: {", "patch: {filterClass: STATS, ", 1)), shown: behaviour(func(t *testing.T, manifest string) string {
 		return must(t, snapshot(t, manifest) == snapshot(t, selecting(patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", luaFilter))), "the place is the same without filterClass")
 	})},
+	{code: "WS237", manifest: selecting(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: tls}}", "MERGE", "{name: c}")), shown: saidOfTheAPI("envoy_filter.proto",
+		"Accepted values include: * `envoy.transport_sockets.raw_buffer`", "* `envoy.transport_sockets.tls`", "* `envoy.transport_sockets.quic`")},
 	{code: "WS240", typed: func(*testing.T) finding.List {
 		return (&envoyfilter.Filter{Name: "f", Spec: &networking.EnvoyFilter{ConfigPatches: []*networking.EnvoyFilter_EnvoyConfigObjectPatch{nil}}}).Validate()
 	}, shown: proof{"refused by CRD", func(t *testing.T, _ string) string {

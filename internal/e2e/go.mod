@@ -25,7 +25,7 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260720211330-0afa2a65878a // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260720211330-0afa2a65878a // indirect
-	istio.io/api v1.31.1 // indirect
+	istio.io/api v1.32.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 

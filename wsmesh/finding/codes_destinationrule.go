@@ -86,4 +86,6 @@ var destinationRuleCodes = []CodeInfo{
 	{"WS178", Warning, "Failover does nothing without outlierDetection.", istioLocality + " and ValidateZoneAwareLbSetting"},
 	{"WS179", Warning, "Envoy refuses some values that istiod passes on.", "envoy/config/cluster/v3/cluster.proto, envoy/config/route/v3/route_components.proto, envoy/extensions/transport_sockets/tls/v3/tls.proto"},
 	{"WS180", Warning, "A rule without trafficPolicy and subsets does nothing.", "istio/istio pilot/pkg/model/push_context.go, destinationRule"},
+	{"WS181", Warning, "backendUtilization.weightUpdatePeriod is 100ms or more.", apiDestinationRule + ", BackendUtilizationLB.weight_update_period"},
+	{"WS182", Warning, "tls.caCertCredentialName is for the modes SIMPLE and MUTUAL.", apiDestinationRule + ", ClientTLSSettings.ca_cert_credential_name"},
 }

@@ -74,6 +74,8 @@ var envoyFilterCodes = []CodeInfo{
 		"RFC 9293, section 3.1"},
 	{"WS236", Warning, "What istiod does not read narrows nothing down.",
 		"istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"},
+	{"WS237", Warning, "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
+		"istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"},
 	{"WS240", Error, "A spec must have a form in JSON that istiod reads back.",
 		"protobuf.dev/programming-guides/json; golang/protobuf jsonpb/decode.go"},
 	{"WS241", Error, "The operation must be one that istiod applies to this kind of object.",
