@@ -30,7 +30,8 @@ var elsewhere = map[string]map[string][2]string{
 	},
 	".github/CONTRIBUTING.md": {
 		"go test ./...": {".ci/run", "step 'tests'"},
-		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run"},
+		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run <"},
+		".ci/run -long": {".github/workflows/long.yml", "- run: .ci/run -long <"},
 		"go test ./wsmesh -run TestGolden -update":                                        {".ci/run", "CONTRIBUTING.md | "},
 		"go test ./wsmesh/finding -update":                                                {".ci/run", "CONTRIBUTING.md | "},
 		"go test ./internal/docs -run TestAPI -update":                                    {".ci/run", "CONTRIBUTING.md | "},
