@@ -47,4 +47,5 @@ var ownRules = []finding.Rule{
 	MaxDurationCutsWebSockets, FewWebSocketsPerConnection, HTTP2ToApplication, SelectorWithoutLabels, LabelOfNoPod,
 	PortLevelOfNoPort, DuplicatePortLevel, ConsecutiveErrorsIgnored, RingSizeDeprecated,
 	FailoverWithoutOutlierDetection, RefusedByEnvoy, RuleSetsNothing,
+	UpdatePeriodTooShort, CACertCredentialOfMode,
 }

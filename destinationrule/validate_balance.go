@@ -25,6 +25,9 @@ const (
 	maxRingSize  = 8388608
 )
 
+// minUpdatePeriod is the least weightUpdatePeriod that destination_rule.proto of istio/api names.
+const minUpdatePeriod = 100 * time.Millisecond
+
 // The labels that failoverPriority may name, and which a region's failover is about already.
 const (
 	topologyRegion  = "topology.kubernetes.io/region"
@@ -51,6 +54,10 @@ func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects boo
 	case *networking.LoadBalancerSettings_ConsistentHash:
 		if policy != nil {
 			v.consistentHash(policy.ConsistentHash)
+		}
+	case *networking.LoadBalancerSettings_BackendUtilization:
+		if policy != nil {
+			v.backendUtilization(policy.BackendUtilization)
 		}
 	}
 	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
@@ -216,6 +223,29 @@ func isPrime(n uint64) bool {
 		}
 	}
 	return true
+}
+
+var UpdatePeriodTooShort = finding.Rule{Code: "WS181", Severity: finding.Warning,
+	Meaning: "backendUtilization.weightUpdatePeriod is 100ms or more.", Source: apiDestinationRule + ", BackendUtilizationLB.weight_update_period"}
+
+// backendUtilization follows the schema, which takes any duration. What istiod of release 1.32 refuses is not known, so the
+// bound that the API's comments give is a warning.
+func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_BackendUtilizationLB) {
+	v.enter("backendUtilization")
+	defer v.leave()
+	if balance == nil {
+		v.null()
+		return
+	}
+	v.writable("weightStabilizationPeriod", balance.GetWeightStabilizationPeriod())
+	v.writable("weightExpirationPeriod", balance.GetWeightExpirationPeriod())
+	update := balance.GetWeightUpdatePeriod()
+	if v.writable("weightUpdatePeriod", update) && v.warn && update != nil && update.AsDuration() < minUpdatePeriod {
+		v.add(UpdatePeriodTooShort, v.at("weightUpdatePeriod"),
+			fmt.Sprintf("weightUpdatePeriod is %s, and the comments of Istio's API give 100ms for the least", update.AsDuration()),
+			"write 0.1s or more")
+	}
+	v.texts("metricNamesForComputingUtilization", balance.GetMetricNamesForComputingUtilization())
 }
 
 var DistributeAndFailover = finding.Rule{Code: "WS130", Severity: finding.SeverityError,

@@ -246,6 +246,9 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 	v.duration("baseEjectionTime", outlier.GetBaseEjectionTime())
 	v.percent("maxEjectionPercent", outlier.GetMaxEjectionPercent())
 	v.percent("minHealthPercent", outlier.GetMinHealthPercent())
+	if n := outlier.GetFailurePercentageThreshold().GetValue(); n > 100 {
+		v.outOfRange(v.at("failurePercentageThreshold"), strconv.FormatUint(uint64(n), 10), "a percentage from 0 to 100")
+	}
 	if !outlier.GetSplitExternalLocalOriginErrors() && outlier.GetConsecutiveLocalOriginFailures().GetValue() > 0 {
 		v.add(LocalOriginFailuresNotSplit, v.at("consecutiveLocalOriginFailures"),
 			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.GetConsecutiveLocalOriginFailures().GetValue()),
@@ -264,6 +267,8 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 }
 
 var (
+	CACertCredentialOfMode = finding.Rule{Code: "WS182", Severity: finding.Warning,
+		Meaning: "tls.caCertCredentialName is for the modes SIMPLE and MUTUAL.", Source: apiDestinationRule + ", ClientTLSSettings.ca_cert_credential_name"}
 	SkipVerifyAndVerification = finding.Rule{Code: "WS136", Severity: finding.SeverityError,
 		Meaning: "insecureSkipVerify does not stand beside what the server would be verified with.", Source: istioTLS}
 	CredentialAndFiles = finding.Rule{Code: "WS137", Severity: finding.SeverityError,
@@ -285,6 +290,7 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	v.text("caCertificates", tls.GetCaCertificates())
 	v.text("caCrl", tls.GetCaCrl())
 	v.text("credentialName", tls.GetCredentialName())
+	v.text("caCertCredentialName", tls.GetCaCertCredentialName())
 	v.texts("subjectAltNames", tls.GetSubjectAltNames())
 	v.text("sni", tls.GetSni())
 	if len(tls.GetSni()) > 255 {
@@ -303,6 +309,11 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 
 	simple := tls.GetMode() == networking.ClientTLSSettings_SIMPLE
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
+	if v.warn && tls.GetCaCertCredentialName() != "" && !simple && !mutual {
+		v.add(CACertCredentialOfMode, v.at("caCertCredentialName"),
+			fmt.Sprintf("the mode is %s, and the comments of Istio's API have caCertCredentialName apply to SIMPLE and MUTUAL alone", tls.GetMode()),
+			"leave caCertCredentialName out, or set the mode to SIMPLE or MUTUAL")
+	}
 	if tls.GetInsecureSkipVerify().GetValue() && (simple || mutual) &&
 		(tls.GetCaCertificates() != "" || tls.SubjectAltNames != nil || simple && tls.GetCredentialName() != "") {
 		v.add(SkipVerifyAndVerification, v.at("insecureSkipVerify"),

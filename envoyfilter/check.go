@@ -314,18 +314,11 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 	}
 }
 
-var TypeWithdrawn = finding.Rule{Code: "WS268", Severity: finding.SeverityError,
-	Meaning: "A value must be of a type that the newest istiod still knows.", Source: "envoyproxy/go-control-plane envoy v1.40.0"}
-
 // any checks the message in an Any. Protoc-gen-validate does not look into it.
 func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 	m, err := unpack(a)
 	if err != nil {
 		return // reported where the value was written or read
-	}
-	if withdrawn[m.Descriptor().FullName()] {
-		c.add(TypeWithdrawn, c.at("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
-			"remove it")
 	}
 	switch {
 	case envoyapi.HasOwnForm(m.Descriptor()):
@@ -376,14 +369,6 @@ var NotReadByIstiod = finding.Rule{Code: "WS269", Severity: finding.SeverityErro
 // golang/protobuf 1.5) refuses.
 func (c checker) narrow(message, hint string) {
 	c.add(NotReadByIstiod, c.at(), message+", and istiod refuses the EnvoyFilter", hint)
-}
-
-// withdrawn are messages of the Envoy API that this module links and later ones have moved or changed.
-var withdrawn = map[protoreflect.FullName]bool{
-	"envoy.config.endpoint.v3.LbEndpointCollection":      true,
-	"envoy.config.listener.v3.ApiListenerManager":        true,
-	"envoy.config.listener.v3.ListenerManager":           true,
-	"envoy.config.listener.v3.ValidationListenerManager": true,
 }
 
 var MergeOfZero = finding.Rule{Code: "WS266", Severity: finding.SeverityError,

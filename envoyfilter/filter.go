@@ -27,8 +27,8 @@ type Filter struct {
 // Parse reads one EnvoyFilter from YAML or JSON. The error is a [*finding.Error] with all problems with their paths.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
-// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API or of Istio's
-// own filters. Its fields are those of the Go type where the program links one, and else of go-control-plane/envoy v1.37.0.
+// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API, as
+// go-control-plane/envoy v1.40.0 has it, or of Istio's own filters.
 // What a well-formed EnvoyFilter says wrong is not for Parse to judge: see [Filter.Validate].
 //
 // [istio/istio#26390]: https://github.com/istio/istio/issues/26390

@@ -14,6 +14,10 @@ var MatchOfOtherKind = finding.Rule{Code: "WS230", Severity: finding.SeverityErr
 	Meaning: "The match must be by the kind of object that applyTo selects: another one is refused, or passed over.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
 
+var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
+	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
+	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
+
 // match checks which objects the patch is for. What of a match istiod reads is in listener_patch.go, rc_patch.go
 // and cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
 func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind) {
@@ -70,6 +74,13 @@ func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.
 		r.unread(r.at("filterChain"), fmt.Sprintf("filterChain has no effect with the applyTo %s", applyTo), "match the listener by its name or portNumber")
 	}
 	r.port(chain.GetDestinationPort(), "filterChain", "destinationPort")
+	switch chain.GetTransportSocket() {
+	case "", "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.tls", "envoy.transport_sockets.quic":
+	default:
+		r.add(UnknownTransportSocket, r.at("filterChain", "transportSocket"),
+			fmt.Sprintf("the transport socket %s is none of the three that the comments of Istio's API give filter chains", quote(chain.GetTransportSocket())),
+			"give envoy.transport_sockets.tls, envoy.transport_sockets.raw_buffer or envoy.transport_sockets.quic")
+	}
 	if chain.GetFilter() != nil {
 		r.enter("filterChain")
 		r.enter("filter")

@@ -23,8 +23,8 @@ var ownRules = []finding.Rule{
 	TargetRefsNotReadBefore127, NoPatches, UnknownApplyTo, EmptyPatch, UnknownOperation, NoValue, ValueNotRead,
 	WrongValueType, UnknownContext, MatchAndShortFields, TwoContexts, WaypointNotRead, AnyContext, UnknownEnumValue,
 	ProxyVersionTooLong, InvalidProxyVersion, ProxyVersionNotAnchored, MatchOfOtherKind, NoFilterName,
-	SubFilterOfOtherKind, NoHTTPFiltersThere, FilterNameDeprecated, InvalidPort, FieldNotRead, UnwritableValue,
+	SubFilterOfOtherKind, NoHTTPFiltersThere, FilterNameDeprecated, InvalidPort, FieldNotRead, UnknownTransportSocket, UnwritableValue,
 	OperationDoesNothing, MergePanics, InsertIsAdd, OperationDisputed, RemovesAll, AfterLastFilter, NoPriority,
 	BootstrapNotPatched, BreaksEnvoyRule, UpgradeConfigsAppended, MergeOfOtherType, ManagerRenamed, FieldNotMerged,
-	NoTypedConfig, MergeOfZero, MergeOfZeroWrapper, TypeWithdrawn, NotReadByIstiod,
+	NoTypedConfig, MergeOfZero, MergeOfZeroWrapper, NotReadByIstiod,
 }

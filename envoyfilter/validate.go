@@ -75,7 +75,7 @@ func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	m := k.new()
 	list := manifest.Decode(value.AsMap(), r.at("patch", "value"), manifest.ProtoJSON, m)
 	for i := range list {
-		if list[i].Code == finding.WS928.Code && !strings.Contains(list[i].Message, ".v2") {
+		if finding.Is(list[i], finding.WS928) && strings.HasPrefix(list[i].Hint, "correct the name") {
 			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
 		}
 	}

@@ -29,8 +29,8 @@ func TestDependencies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?m)^go 1\.24\.0$`).Match(mod) || regexp.MustCompile(`(?m)^toolchain`).Match(mod) {
-		t.Errorf("go.mod must say go 1.24.0 and name no toolchain:\n%s", mod)
+	if !regexp.MustCompile(`(?m)^go 1\.26\.0$`).Match(mod) || regexp.MustCompile(`(?m)^toolchain`).Match(mod) {
+		t.Errorf("go.mod must say go 1.26.0 and name no toolchain:\n%s", mod)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	networking "istio.io/api/networking/v1alpha3"
+
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
@@ -91,6 +93,28 @@ func noManifest(reason string) proof {
 // notHere is for findings about releases and proxies that are not at hand in this module.
 func notHere(reason string) proof {
 	return proof{"not to be shown here", func(*testing.T, string) string { return reason }}
+}
+
+// saidOfTheAPI is for what only the comments of Istio's API say yet: the istiod that acts on it is not at hand. The API server
+// and this istiod admit the manifest.
+func saidOfTheAPI(file string, words ...string) proof {
+	return proof{"comments of the API", func(t *testing.T, manifest string) string {
+		t.Helper()
+		if v := judgeOf(t).Document([]byte(manifest)); !v.Accepted() {
+			t.Errorf("want no refusal, got %v", v.Err())
+		}
+		text, err := os.ReadFile(filepath.Join(judge.ModuleDir((*networking.DestinationRule).Reset, "networking"), "networking", "v1alpha3", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := strings.Join(strings.Fields(strings.ReplaceAll(string(text), "//", "")), " ")
+		for _, w := range words {
+			if !strings.Contains(plain, w) {
+				t.Errorf("%s does not say %q", file, w)
+			}
+		}
+		return words[0]
+	}}
 }
 
 // from131 is for what Istio checks since its release 1.31.

@@ -30,7 +30,8 @@ var elsewhere = map[string]map[string][2]string{
 	},
 	".github/CONTRIBUTING.md": {
 		"go test ./...": {".ci/run", "step 'tests'"},
-		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run"},
+		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run <"},
+		".ci/run -long": {".github/workflows/long.yml", "- run: .ci/run -long <"},
 		"WSMESH_UPDATE=1 go test ./wsmesh -run TestGolden":                                        {".ci/run", "CONTRIBUTING.md | "},
 		"WSMESH_UPDATE=1 go test ./internal/docs -run TestFindingsTable":                          {".ci/run", "CONTRIBUTING.md | "},
 		"WSMESH_UPDATE=1 go test ./internal/docs -run TestAPI":                                    {".ci/run", "CONTRIBUTING.md | "},
