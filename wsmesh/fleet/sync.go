@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -29,7 +29,7 @@ const (
 	FilePerService
 )
 
-func (l Layout) file(svc *Service) string {
+func (l Layout) file(svc *wsmesh.Service) string {
 	name := svc.Namespace
 	if name == "" {
 		name = "no_namespace" // no namespace has an underscore
@@ -45,6 +45,10 @@ const (
 	// fileHeader is how a file that this package wrote is known.
 	fileHeader = "# Written by wsmesh. It is overwritten, and removed where no Service needs it.\n"
 )
+
+// ForeignFile is the rule that a file which another program wrote is not overwritten.
+var ForeignFile = finding.Rule{Code: "WS971", Severity: finding.SeverityError,
+	Meaning: "A file that this module did not write is not overwritten.", Source: "this library"}
 
 // Changes is the difference between a directory and what is to be in it.
 type Changes struct {
@@ -64,14 +68,14 @@ type Changes struct {
 // before it, from the directory .wsmesh-sync. While a run is at work on the directory, others are refused.
 //
 // All manifests are in memory at once: about 1 kB a Service.
-func Sync(ctx context.Context, dir string, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts ...Option) (Changes, error) {
-	return (&syncer{dir: dir}).sync(ctx, layout, services, mesh, opts)
+func (f *Fleet) Sync(ctx context.Context, dir string, layout Layout) (Changes, error) {
+	return (&syncer{dir: dir}).sync(ctx, f, layout)
 }
 
-// Diff returns what [Sync] would change in the directory, and changes nothing.
-func Diff(ctx context.Context, dir string, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts ...Option) (Changes, error) {
+// Diff returns what [Fleet.Sync] would change in the directory, and changes nothing.
+func (f *Fleet) Diff(ctx context.Context, dir string, layout Layout) (Changes, error) {
 	s := syncer{dir: dir}
-	files, sum, err := render(ctx, layout, services, mesh, opts)
+	files, sum, err := f.render(ctx, layout)
 	if err != nil {
 		return Changes{Summary: sum}, err
 	}
@@ -80,10 +84,10 @@ func Diff(ctx context.Context, dir string, layout Layout, services iter.Seq2[Ser
 }
 
 // render returns the content of each file.
-func render(ctx context.Context, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts []Option) (map[string]*bytes.Buffer, Summary, error) {
+func (f *Fleet) render(ctx context.Context, layout Layout) (map[string]*bytes.Buffer, Summary, error) {
 	files := map[string]*bytes.Buffer{}
 	sum := Summary{Codes: map[string]int{}}
-	err := generate(ctx, services, mesh, opts, &sum, func(b *batch, n int) error {
+	err := f.generate(ctx, &sum, func(b *batch, n int) error {
 		for i := range n {
 			e := &b.entries[i]
 			docs := b.text(i, i+1)
@@ -95,7 +99,7 @@ func render(ctx context.Context, layout Layout, services iter.Seq2[Service, erro
 				docs = docs[len(separator):]
 			}
 			file.Write(docs)
-			sum.Objects += e.objects
+			sum.Objects += e.made.objects
 			sum.Bytes += int64(len(docs))
 		}
 		return nil
@@ -121,8 +125,8 @@ func (s *syncer) path(names ...string) string {
 	return filepath.Join(append([]string{s.dir}, names...)...)
 }
 
-func (s *syncer) sync(ctx context.Context, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts []Option) (Changes, error) {
-	files, sum, err := render(ctx, layout, services, mesh, opts)
+func (s *syncer) sync(ctx context.Context, f *Fleet, layout Layout) (Changes, error) {
+	files, sum, err := f.render(ctx, layout)
 	if err != nil {
 		return Changes{Summary: sum}, err
 	}
@@ -168,7 +172,7 @@ func (s *syncer) compare(files map[string]*bytes.Buffer) ([]Change, error) {
 		case err != nil:
 			return nil, err
 		case !ours && needed:
-			f := finding.New(finding.WS971, "", "a file of this name is to be written, and the one that is there was not written by wsmesh", "move it away, or choose another directory")
+			f := finding.New(ForeignFile, "", "a file of this name is to be written, and the one that is there was not written by wsmesh", "move it away, or choose another directory")
 			f.File = s.path(name)
 			foreign = append(foreign, f)
 		case !ours:

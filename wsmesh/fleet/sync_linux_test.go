@@ -17,12 +17,13 @@ import (
 	"testing"
 
 	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
-func fleetFor(label string, namespaces ...string) []Service {
-	var services []Service
+func fleetFor(label string, namespaces ...string) []Member {
+	var services []Member
 	for _, n := range namespaces {
-		services = append(services, Service{Name: "chat", Namespace: n, Workload: map[string]string{"app": label}})
+		services = append(services, Member{Service: wsmesh.Service{Name: "chat", Namespace: n, Workload: map[string]string{"app": label}}})
 	}
 	return services
 }
@@ -33,8 +34,9 @@ var (
 	newFleet = append(fleetFor("new", "added", "changed"), fleetFor("same", "same")...)
 )
 
-func (s *syncer) run(services []Service) error {
-	_, err := s.sync(context.Background(), FilePerNamespace, Services(services), Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}, nil)
+func (s *syncer) run(services []Member) error {
+	f := &Fleet{Mesh: wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}, Services: Members(services...)}
+	_, err := s.sync(context.Background(), f, FilePerNamespace)
 	return err
 }
 
@@ -58,7 +60,7 @@ func filesIn(t *testing.T, dir string) map[string]string {
 // trees returns a directory with the old fleet and a foreign file, and what is in it before and after the change.
 func trees(t *testing.T) (dir string, old, now map[string]string) {
 	t.Helper()
-	tree := func(fleets ...[]Service) string {
+	tree := func(fleets ...[]Member) string {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "foreign.yaml"), []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
@@ -220,7 +222,7 @@ func TestSyncFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := filesIn(t, dir)
-	var many []Service
+	var many []Member
 	for i := range 200 {
 		many = append(many, fleetFor(strconv.Itoa(i), "n"+strconv.Itoa(i))...)
 	}

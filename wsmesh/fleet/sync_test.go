@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/wsmesh/wsmesh/wsmesh"
-	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // filesBelow returns all that is in a directory.
@@ -45,18 +45,18 @@ func filesBelow(t testing.TB, dir string) map[string]string {
 	return files
 }
 
-func syncFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Sync(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
+func syncFleet(dir string, layout fleet.Layout, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, layout)
 }
 
-func diffFleet(dir string, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh("1.24.1"))
+func diffFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Diff(context.Background(), dir, fleet.FilePerNamespace)
 }
 
 func TestSync(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "manifests")
 	services := sliceOf(120) // in 50 namespaces
-	changes, err := syncFleet(dir, wsmesh.FilePerNamespace, services)
+	changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
 	if err != nil || len(changes.Files) != 50 || changes.Summary.Objects != 240 {
 		t.Fatalf("a new directory: %v, %d changes", err, len(changes.Files))
 	}
@@ -69,13 +69,13 @@ func TestSync(t *testing.T) {
 		if i > 7 {
 			want.WriteString("---\n")
 		}
-		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1")))
+		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1"), wsmesh.Options{}))
 	}
 	if _, docs, _ := strings.Cut(first["team-7.yaml"], "\n"); docs != want.String() {
 		t.Errorf("team-7.yaml holds\n%s\nand not\n%s", docs, want.String())
 	}
 
-	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
+	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
 		t.Errorf("a second run changes %v, %v", changes.Files, err)
 	}
 	services = slices.DeleteFunc(services, func(s wsmesh.Service) bool { return s.Namespace == "team-8" })
@@ -93,7 +93,7 @@ func TestSync(t *testing.T) {
 	if got := filesBelow(t, dir); !maps.Equal(got, first) {
 		t.Error("Diff changed the directory")
 	}
-	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
+	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
 		t.Errorf("Sync changes %v, %v", changes.Files, err)
 	}
 	got := filesBelow(t, dir)
@@ -102,7 +102,7 @@ func TestSync(t *testing.T) {
 	}
 
 	// To another layout: the files of the old one go.
-	if _, err = syncFleet(dir, wsmesh.FilePerService, []wsmesh.Service{services[0], {Name: "chat", Workload: map[string]string{"app": "chat"}}}); err != nil {
+	if _, err = syncFleet(dir, fleet.FilePerService, []wsmesh.Service{services[0], {Name: "chat", Workload: map[string]string{"app": "chat"}}}); err != nil {
 		t.Fatal(err)
 	}
 	names := slices.Sorted(maps.Keys(filesBelow(t, dir)))
@@ -149,7 +149,7 @@ func TestSyncRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := filesBelow(t, dir)
-		_, err := syncFleet(dir, wsmesh.FilePerNamespace, tt.services)
+		_, err := syncFleet(dir, fleet.FilePerNamespace, tt.services)
 		if tt.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tt.reason, err)
@@ -168,7 +168,7 @@ func TestSyncRefuses(t *testing.T) {
 	}
 
 	for reason, dir := range map[string]string{"a file": outside, "below a file": outside + "/x"} {
-		if _, err := syncFleet(dir, wsmesh.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		if _, err := syncFleet(dir, fleet.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
 			t.Errorf("a directory that is %s: %v", reason, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestSyncRefuses(t *testing.T) {
 func TestChange(t *testing.T) {
 	dir := t.TempDir()
 	services := sliceOf(3)
-	if _, err := syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil {
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
 		t.Fatal(err)
 	}
 	// By hand: another host, a label, documents in another order, and one more.
@@ -236,7 +236,7 @@ func TestChange(t *testing.T) {
 			t.Errorf("the change is\n%s\nand not\n%s", got[i], want[i])
 		}
 	}
-	if got := wsmesh.Action(7).String(); got != "action(7)" {
+	if got := fleet.Action(7).String(); got != "action(7)" {
 		t.Errorf("an unknown action is %q", got)
 	}
 	var unified bytes.Buffer
@@ -264,8 +264,8 @@ func TestFleetCodes(t *testing.T) {
 		}
 		tests.Write(src)
 	}
-	for _, c := range finding.Codes() {
-		if (c.Code >= "WS320" && c.Code < "WS340" || c.Code >= "WS960" && c.Code < "WS980") && !strings.Contains(tests.String(), c.Code) {
+	for _, c := range fleet.Rules() {
+		if !strings.Contains(tests.String(), c.Code) {
 			t.Errorf("%s has no test", c.Code)
 		}
 	}
