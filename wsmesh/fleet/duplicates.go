@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/wsmesh/wsmesh/internal/istio"
@@ -241,8 +242,8 @@ func (s *seen) isUsualWorkload(namespace string, labels []string) bool {
 // nothing to follow.
 type keySet struct {
 	seed  maphash.Seed
-	index []uint32 // by the hash, or next to it: where the key begins in text, counted from 1; 0 where there is none
-	text  []byte   // the keys, each after its length
+	index []uint32 // by the hash, or next to it: where the key begins in text, and 8 bits of its hash above; 0: none
+	text  []byte   // the keys, each after its length, from 1 on
 	len   int
 }
 
@@ -255,52 +256,67 @@ const (
 func (s *keySet) isFull() bool { return s.len >= maxKeys || len(s.text) >= maxText }
 
 func (s *keySet) has(key []byte) bool {
-	_, found := s.find(key)
+	if s.len == 0 {
+		return false
+	}
+	_, _, found := s.find(key)
 	return found
 }
 
-// find returns the place of a key in the index, or the place for it.
-func (s *keySet) find(key []byte) (at uint64, found bool) {
-	if len(s.index) == 0 {
-		return 0, false
-	}
+// find returns the place of a key in the index, or the place for it, and the bits of its hash.
+func (s *keySet) find(key []byte) (at uint64, hash uint32, found bool) {
+	h := maphash.Bytes(s.seed, key)
+	hash = uint32(h>>32) &^ offset
 	mask := uint64(len(s.index) - 1)
-	for at = maphash.Bytes(s.seed, key) & mask; s.index[at] != 0; at = (at + 1) & mask {
-		if bytes.Equal(s.at(s.index[at]), key) {
-			return at, true
+	for at = h & mask; s.index[at] != 0; at = (at + 1) & mask {
+		if s.index[at]&^offset != hash {
+			continue
+		}
+		if k, _ := s.key(s.index[at] & offset); bytes.Equal(k, key) {
+			return at, hash, true
 		}
 	}
-	return at, false
+	return at, hash, false
 }
 
-// at returns the key that begins at n-1.
-func (s *keySet) at(n uint32) []byte {
-	length, width := binary.Uvarint(s.text[n-1:])
-	from := int(n) - 1 + width
-	return s.text[from : from+int(length)]
+// offset are the bits of an index that say where the key begins.
+const offset = 1<<24 - 1
+
+// key returns the key that begins at at, and where the next one begins.
+func (s *keySet) key(at uint32) (key []byte, next uint32) {
+	length, width := binary.Uvarint(s.text[at:])
+	from := at + uint32(width)
+	next = from + uint32(length)
+	return s.text[from:next], next
 }
 
 // add adds a key, and reports whether it was not there before.
 func (s *keySet) add(key []byte) bool {
-	if s.len*2 >= len(s.index) {
+	if 2*s.len >= len(s.index) {
 		s.grow()
 	}
-	at, found := s.find(key)
+	at, hash, found := s.find(key)
 	if found {
 		return false
 	}
-	s.index[at] = uint32(len(s.text)) + 1
+	if need := len(key) + binary.MaxVarintLen64; cap(s.text)-len(s.text) < need {
+		s.text = slices.Grow(s.text, max(len(s.text), need))
+	}
+	s.index[at] = uint32(len(s.text)) | hash
 	s.text = append(binary.AppendUvarint(s.text, uint64(len(key))), key...)
 	s.len++
 	return true
 }
 
 func (s *keySet) grow() {
-	s.index = make([]uint32, max(256, 4*len(s.index)))
-	for n := 0; n < len(s.text); {
-		length, width := binary.Uvarint(s.text[n:])
-		at, _ := s.find(s.text[n+width : n+width+int(length)])
-		s.index[at] = uint32(n) + 1
-		n += width + int(length)
+	if s.len == 0 {
+		s.text = make([]byte, 1, 1<<10)
+	}
+	s.index = make([]uint32, max(256, 2*len(s.index)))
+	for n := uint32(1); n < uint32(len(s.text)); {
+		key, next := s.key(n)
+		at, hash, _ := s.find(key)
+		s.index[at] = n | hash
+		n = next
 	}
 }

@@ -128,7 +128,7 @@ func ExampleFleet_Sync() {
 		Services: fleet.Members(fleet.Member{Service: chat}),
 	}
 	for range 2 {
-		changes, err := f.Sync(context.Background(), dir, fleet.FilePerNamespace)
+		changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{})
 		fmt.Println(changes.Files, err)
 	}
 	// Output:
@@ -147,11 +147,11 @@ func ExampleFleet_Diff() {
 		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
 		Services: fleet.Members(fleet.Member{Service: chat}),
 	}
-	if _, err := f.Sync(context.Background(), dir, fleet.FilePerNamespace); err != nil {
+	if _, err := f.Sync(context.Background(), dir, fleet.SyncOptions{}); err != nil {
 		log.Fatal(err)
 	}
 	chat.Workload["app"] = "chat-v2"
-	changes, err := f.Diff(context.Background(), dir, fleet.FilePerNamespace)
+	changes, err := f.Diff(context.Background(), dir, fleet.SyncOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -170,11 +170,11 @@ func changesOf(dir string) (fleet.Changes, error) {
 		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
 		Services: fleet.Members(fleet.Member{Service: chat}),
 	}
-	if _, err := f.Sync(context.Background(), dir, fleet.FilePerNamespace); err != nil {
+	if _, err := f.Sync(context.Background(), dir, fleet.SyncOptions{}); err != nil {
 		return fleet.Changes{}, err
 	}
 	chat.Workload["app"] = "chat-v2"
-	return f.Diff(context.Background(), dir, fleet.FilePerNamespace)
+	return f.Diff(context.Background(), dir, fleet.SyncOptions{})
 }
 
 func ExampleChange_Unified() {

@@ -205,16 +205,14 @@ func (f *Fleet) generate(ctx context.Context, sum *Summary, emit func(*batch, in
 	}
 	work := make(chan *batch, len(batches))
 	var planners sync.WaitGroup
-	planners.Add(workers)
 	for range workers {
-		go func() {
-			defer planners.Done()
+		planners.Go(func() {
 			p := planner{generator: g}
 			for b := range work {
 				p.plan(b)
 				b.planned <- struct{}{}
 			}
-		}()
+		})
 	}
 	defer planners.Wait()
 	defer close(work)

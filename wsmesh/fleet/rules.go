@@ -15,5 +15,5 @@ func Rules() []finding.Rule { return slices.Clone(rules) }
 var rules = []finding.Rule{
 	SameObject, SameHost, OverlappingWorkloads, NotAllRemembered, MoreErrors,
 	NotInventory, MalformedInventory, UnknownKey, WrongType, DuplicateKey, NoServices, MoreProblems,
-	ForeignFile,
+	ForeignFile, MostRemoved,
 }

@@ -46,11 +46,11 @@ func filesBelow(t testing.TB, dir string) map[string]string {
 }
 
 func syncFleet(dir string, layout fleet.Layout, services []wsmesh.Service) (fleet.Changes, error) {
-	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, layout)
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{Layout: layout})
 }
 
 func diffFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
-	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Diff(context.Background(), dir, fleet.FilePerNamespace)
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Diff(context.Background(), dir, fleet.SyncOptions{})
 }
 
 func TestSync(t *testing.T) {
@@ -101,8 +101,16 @@ func TestSync(t *testing.T) {
 		t.Errorf("there are %d files, and team-7.yaml holds\n%s", len(got), got["team-7.yaml"])
 	}
 
-	// To another layout: the files of the old one go.
-	if _, err = syncFleet(dir, fleet.FilePerService, []wsmesh.Service{services[0], {Name: "chat", Workload: map[string]string{"app": "chat"}}}); err != nil {
+	// To another layout: the files of the old one go, which has to be asked for.
+	other := plain(mesh("1.24.1"), wsmesh.Options{}, services[0], wsmesh.Service{Name: "chat", Workload: map[string]string{"app": "chat"}})
+	_, err = other.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService})
+	if codes := codesOf(t, err); len(codes) != 1 || codes[0] != "WS972" || !strings.Contains(err.Error(), "of the fleet's 49 files here 49 would be removed") {
+		t.Errorf("another layout: %v", err)
+	}
+	if after := filesBelow(t, dir); !maps.Equal(after, got) {
+		t.Error("the directory changed all the same")
+	}
+	if _, err = other.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService, RemoveMost: true}); err != nil {
 		t.Fatal(err)
 	}
 	names := slices.Sorted(maps.Keys(filesBelow(t, dir)))
@@ -130,7 +138,7 @@ func TestSyncRefuses(t *testing.T) {
 		{func(dir string) error { return os.Mkdir(dir+"/team-0.yaml", 0o755) }, one, "WS971", "a directory"},
 		{func(dir string) error { return os.WriteFile(dir+"/.wsmesh-sync", nil, 0o600) }, one, "is no directory", "a file with the name of the work directory"},
 		{func(dir string) error {
-			return os.MkdirAll(dir+"/.wsmesh-sync/new/journal/x", 0o755)
+			return os.MkdirAll(dir+"/.wsmesh-sync/new", 0o755)
 		}, one, "", "the work directory of a run that was killed"},
 		{func(dir string) error {
 			if err := os.Mkdir(dir+"/.wsmesh-sync", 0o755); err != nil {
@@ -141,7 +149,7 @@ func TestSyncRefuses(t *testing.T) {
 		{func(dir string) error { return os.Mkdir(dir+"/.wsmesh-sync", 0o755) }, []wsmesh.Service{{Name: "chat"}}, "WS503", "a Service that is refused"},
 		{func(dir string) error {
 			return os.MkdirAll(dir+"/.wsmesh-sync/journal", 0o755)
-		}, one, "journal", "a journal that cannot be read"},
+		}, one, "journal", "a journal that is a directory"},
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()
