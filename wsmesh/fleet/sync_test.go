@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/wsmesh/wsmesh/wsmesh"
-	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // filesBelow returns all that is in a directory.
@@ -45,18 +45,18 @@ func filesBelow(t testing.TB, dir string) map[string]string {
 	return files
 }
 
-func syncFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Sync(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
+func syncFleet(dir string, layout fleet.Layout, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{Layout: layout})
 }
 
-func diffFleet(dir string, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh("1.24.1"))
+func diffFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Diff(context.Background(), dir, fleet.SyncOptions{})
 }
 
 func TestSync(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "manifests")
 	services := sliceOf(120) // in 50 namespaces
-	changes, err := syncFleet(dir, wsmesh.FilePerNamespace, services)
+	changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
 	if err != nil || len(changes.Files) != 50 || changes.Summary.Objects != 240 {
 		t.Fatalf("a new directory: %v, %d changes", err, len(changes.Files))
 	}
@@ -69,13 +69,13 @@ func TestSync(t *testing.T) {
 		if i > 7 {
 			want.WriteString("---\n")
 		}
-		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1")))
+		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1"), wsmesh.Options{}))
 	}
 	if _, docs, _ := strings.Cut(first["team-7.yaml"], "\n"); docs != want.String() {
 		t.Errorf("team-7.yaml holds\n%s\nand not\n%s", docs, want.String())
 	}
 
-	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
+	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
 		t.Errorf("a second run changes %v, %v", changes.Files, err)
 	}
 	services = slices.DeleteFunc(services, func(s wsmesh.Service) bool { return s.Namespace == "team-8" })
@@ -93,7 +93,7 @@ func TestSync(t *testing.T) {
 	if got := filesBelow(t, dir); !maps.Equal(got, first) {
 		t.Error("Diff changed the directory")
 	}
-	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
+	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
 		t.Errorf("Sync changes %v, %v", changes.Files, err)
 	}
 	got := filesBelow(t, dir)
@@ -101,8 +101,16 @@ func TestSync(t *testing.T) {
 		t.Errorf("there are %d files, and team-7.yaml holds\n%s", len(got), got["team-7.yaml"])
 	}
 
-	// To another layout: the files of the old one go.
-	if _, err = syncFleet(dir, wsmesh.FilePerService, []wsmesh.Service{services[0], {Name: "chat", Workload: map[string]string{"app": "chat"}}}); err != nil {
+	// To another layout: the files of the old one go, which has to be asked for.
+	other := plain(mesh("1.24.1"), wsmesh.Options{}, services[0], wsmesh.Service{Name: "chat", Workload: map[string]string{"app": "chat"}})
+	_, err = other.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService})
+	if codes := codesOf(t, err); len(codes) != 1 || codes[0] != "WS972" || !strings.Contains(err.Error(), "of the fleet's 49 files here 49 would be removed") {
+		t.Errorf("another layout: %v", err)
+	}
+	if after := filesBelow(t, dir); !maps.Equal(after, got) {
+		t.Error("the directory changed all the same")
+	}
+	if _, err = other.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService, RemoveMost: true}); err != nil {
 		t.Fatal(err)
 	}
 	names := slices.Sorted(maps.Keys(filesBelow(t, dir)))
@@ -130,7 +138,7 @@ func TestSyncRefuses(t *testing.T) {
 		{func(dir string) error { return os.Mkdir(dir+"/team-0.yaml", 0o755) }, one, "WS971", "a directory"},
 		{func(dir string) error { return os.WriteFile(dir+"/.wsmesh-sync", nil, 0o600) }, one, "is no directory", "a file with the name of the work directory"},
 		{func(dir string) error {
-			return os.MkdirAll(dir+"/.wsmesh-sync/new/journal/x", 0o755)
+			return os.MkdirAll(dir+"/.wsmesh-sync/new", 0o755)
 		}, one, "", "the work directory of a run that was killed"},
 		{func(dir string) error {
 			if err := os.Mkdir(dir+"/.wsmesh-sync", 0o755); err != nil {
@@ -141,7 +149,7 @@ func TestSyncRefuses(t *testing.T) {
 		{func(dir string) error { return os.Mkdir(dir+"/.wsmesh-sync", 0o755) }, []wsmesh.Service{{Name: "chat"}}, "WS503", "a Service that is refused"},
 		{func(dir string) error {
 			return os.MkdirAll(dir+"/.wsmesh-sync/journal", 0o755)
-		}, one, "journal", "a journal that cannot be read"},
+		}, one, "journal", "a journal that is a directory"},
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()
@@ -149,7 +157,7 @@ func TestSyncRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := filesBelow(t, dir)
-		_, err := syncFleet(dir, wsmesh.FilePerNamespace, tt.services)
+		_, err := syncFleet(dir, fleet.FilePerNamespace, tt.services)
 		if tt.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tt.reason, err)
@@ -168,7 +176,7 @@ func TestSyncRefuses(t *testing.T) {
 	}
 
 	for reason, dir := range map[string]string{"a file": outside, "below a file": outside + "/x"} {
-		if _, err := syncFleet(dir, wsmesh.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		if _, err := syncFleet(dir, fleet.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
 			t.Errorf("a directory that is %s: %v", reason, err)
 		}
 	}
@@ -187,7 +195,7 @@ func TestSyncRefuses(t *testing.T) {
 func TestChange(t *testing.T) {
 	dir := t.TempDir()
 	services := sliceOf(3)
-	if _, err := syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil {
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
 		t.Fatal(err)
 	}
 	// By hand: another host, a label, documents in another order, and one more.
@@ -236,7 +244,7 @@ func TestChange(t *testing.T) {
 			t.Errorf("the change is\n%s\nand not\n%s", got[i], want[i])
 		}
 	}
-	if got := wsmesh.Action(7).String(); got != "action(7)" {
+	if got := fleet.Action(7).String(); got != "action(7)" {
 		t.Errorf("an unknown action is %q", got)
 	}
 	var unified bytes.Buffer
@@ -264,8 +272,8 @@ func TestFleetCodes(t *testing.T) {
 		}
 		tests.Write(src)
 	}
-	for _, c := range finding.Codes() {
-		if (c.Code >= "WS320" && c.Code < "WS340" || c.Code >= "WS960" && c.Code < "WS980") && !strings.Contains(tests.String(), c.Code) {
+	for _, c := range fleet.Rules() {
+		if !strings.Contains(tests.String(), c.Code) {
 			t.Errorf("%s has no test", c.Code)
 		}
 	}
