@@ -5,6 +5,7 @@ package wsmesh
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -101,6 +102,19 @@ const AllowConnectLabel = "wsmesh.dev/allow-connect"
 type Gateway struct {
 	Namespace string
 	Workload  map[string]string
+}
+
+// Clone returns a copy that shares nothing with o.
+func (o Options) Clone() Options {
+	if o.Base != nil {
+		o.Base = cloneRule(o.Base)
+	}
+	o.Gateways = slices.Clone(o.Gateways)
+	for i := range o.Gateways {
+		o.Gateways[i].Workload = maps.Clone(o.Gateways[i].Workload)
+	}
+	o.Labels, o.Annotations = maps.Clone(o.Labels), maps.Clone(o.Annotations)
+	return o
 }
 
 // Validate returns what is wrong with the options in a mesh, whatever the Service: what [NewPlan] refuses for every
