@@ -4,6 +4,8 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +17,9 @@ import (
 
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // auditRanges are the codes that an audit alone reports.
@@ -25,36 +29,19 @@ func isAuditCode(code string) bool {
 	return slices.ContainsFunc(auditRanges, func(r [2]string) bool { return r[0] <= code && code <= r[1] })
 }
 
-// manifestsOf reads one text for each file, named a.yaml, b.yaml and so on.
-func manifestsOf(t testing.TB, texts ...string) *wsmesh.Manifests {
-	t.Helper()
-	var m wsmesh.Manifests
-	for i, text := range texts {
-		if err := m.Add(string(rune('a'+i))+".yaml", strings.NewReader(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &m
-}
-
-// auditFile audits a file of testdata/audit at the release that its first line names.
+// auditFile audits a file of testdata/cases at the release that its first line names.
 func auditFile(t testing.TB, path string) finding.List {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wsmesh.Audit(manifestsOf(t, string(text)), meshOf(t, text))
-}
-
-func meshOf(t testing.TB, text []byte) wsmesh.Mesh {
-	t.Helper()
 	line, _, _ := strings.Cut(string(text), "\n")
 	release, ok := strings.CutPrefix(line, "# istio: ")
 	if !ok {
 		t.Fatalf("the first line names no release: %q", line)
 	}
-	return mesh(release)
+	return findings(t, string(text), release)
 }
 
 // TestAuditCodes: each code fires on its one document and is silent on the other, which differs as little as can be.
@@ -70,9 +57,9 @@ func TestAuditCodes(t *testing.T) {
 		t.Run(c.Code, func(t *testing.T) {
 			audit := func(name string, i int) finding.List {
 				if pair, ok := texts[c.Code]; ok {
-					return wsmesh.Audit(manifestsOf(t, pair[i]), mesh("1.24.1"))
+					return findings(t, pair[i], "1.24.1")
 				}
-				return auditFile(t, filepath.Join("testdata", "audit", c.Code+"-"+name+".yaml"))
+				return auditFile(t, filepath.Join("testdata", "cases", c.Code+"-"+name+".yaml"))
 			}
 			firing, silent := audit("firing", 0), audit("silent", 1)
 			i := slices.IndexFunc(firing, func(f finding.Finding) bool { return f.Code == c.Code })
@@ -87,7 +74,7 @@ func TestAuditCodes(t *testing.T) {
 			}
 		})
 	}
-	files, err := filepath.Glob("testdata/audit/*.yaml")
+	files, err := filepath.Glob("testdata/cases/*.yaml")
 	if err != nil || len(files) < 80 {
 		t.Fatal(len(files), err)
 	}
@@ -112,16 +99,16 @@ func TestAuditSeed(t *testing.T) {
 		{"1.11.8", []string{"destinationrule-before-1.12.yaml"}, nil, "DO_NOT_UPGRADE needs nothing else"},
 		{"1.11.8", []string{"destinationrule-from-1.12.yaml"}, []string{"WS340", "WS440"}, "step 4 of the documents: 503"},
 	} {
-		var m wsmesh.Manifests
+		var m manifests.Set
 		for _, f := range tt.files {
-			if err := m.AddPath(filepath.Join("testdata", "seed", f)); err != nil {
+			if err := m.AddPath(filepath.Join("..", "testdata", "seed", f)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := m.Add("server.yaml", strings.NewReader(seedServer)); err != nil {
 			t.Fatal(err)
 		}
-		if got := codes(wsmesh.Audit(&m, mesh(tt.release))); !slices.Equal(got, tt.want) {
+		if got := codes(run(t, &m, tt.release).Findings); !slices.Equal(got, tt.want) {
 			t.Errorf("%s %v: %v, want %v: %s", tt.release, tt.files, got, tt.want, tt.reason)
 		}
 	}
@@ -163,17 +150,38 @@ spec:
 // TestAuditPlans: what this library plans audits without an error on every release.
 func TestAuditPlans(t *testing.T) {
 	workload := strings.ReplaceAll(seedServer, "  name: websockets-server\n", "  name: websockets-server\n  namespace: default\n")
-	for _, release := range goldenReleases {
-		plan := mustPlan(t, server(), mesh(release))
-		for _, f := range wsmesh.Audit(manifestsOf(t, planYAML(t, plan), workload), mesh(release)) {
+	svc := wsmesh.Service{
+		Name: "websockets-server", Namespace: "default", Workload: map[string]string{"app": "websockets-server"},
+		Ports: []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "http-websocket"}},
+	}
+	for _, release := range []string{"1.11.8", "1.12.0", "1.21.6", "1.22.0", "1.27.9", "1.31.0"} {
+		plan, err := wsmesh.NewPlan(svc, mesh(release), wsmesh.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := plan.WriteYAML(&text); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range run(t, setOf(t, text.String(), workload), release).Findings {
 			t.Errorf("%s: %s", release, f)
 		}
 	}
 }
 
-func TestAuditWithoutRelease(t *testing.T) {
-	if got := codes(wsmesh.Audit(manifestsOf(t, seedServer), wsmesh.Mesh{})); !slices.Equal(got, []string{"WS401"}) {
-		t.Error(got)
+func TestRunWithoutRelease(t *testing.T) {
+	r, err := audit.Run(t.Context(), setOf(t, seedServer), wsmesh.Mesh{})
+	if got := codes(finding.In(err)); r != nil || !slices.Equal(got, []string{"WS401"}) || !errors.Is(err, version.ErrNoRelease) {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+// TestRunCancelled: nothing is judged once nobody waits for it.
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := audit.Run(ctx, setOf(t, seedServer), mesh("1.24.1")); r != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 
@@ -234,7 +242,7 @@ status:
 		"JSON, two documents": {`{"apiVersion":"v1","kind":"Other"}` + "\n" + json, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := wsmesh.Audit(manifestsOf(t, tt.text), mesh("1.24.1"))
+			l := findings(t, tt.text, "1.24.1")
 			if got := codes(l); !slices.Equal(got, []string{"WS340", "WS549"}) {
 				t.Fatalf("%v", l)
 			}
@@ -247,16 +255,16 @@ status:
 
 // TestAuditKeepsGoing: what is wrong in one object does not keep others from being audited.
 func TestAuditKeepsGoing(t *testing.T) {
-	pair, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
+	pair, err := os.ReadFile("testdata/cases/WS340-silent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	typo := strings.Replace(string(pair), "allow_connect", "allow_conect", 1)
-	if got := codes(wsmesh.Audit(manifestsOf(t, typo), mesh("1.24.1"))); !slices.Equal(got, []string{"WS920", "WS340"}) {
+	if got := codes(findings(t, typo, "1.24.1")); !slices.Equal(got, []string{"WS920", "WS340"}) {
 		t.Errorf("a misspelt field in a patch is dropped by Istio, which leaves the server closed: %v", got)
 	}
 	typo = strings.Replace(string(pair), "  host:", "  exportsTo: ['*']\n  host:", 1)
-	if got := codes(wsmesh.Audit(manifestsOf(t, typo), mesh("1.24.1"))); !slices.Equal(got, []string{"WS920"}) {
+	if got := codes(findings(t, typo, "1.24.1")); !slices.Equal(got, []string{"WS920"}) {
 		t.Errorf("the API server prunes an unknown field: %v", got)
 	}
 }
@@ -286,7 +294,7 @@ func TestAuditHostile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			l := wsmesh.Audit(manifestsOf(t, text), mesh("1.24.1"))
+			l := findings(t, text, "1.24.1")
 			if len(l.Errors()) == 0 || l[0].Line == 0 || l[0].File != "a.yaml" {
 				t.Errorf("%v", l)
 			}
@@ -305,62 +313,14 @@ func deepBlock(n int) string {
 	return b.String()
 }
 
-type endless struct{ line string }
-
-func (e endless) Read(p []byte) (int, error) { return copy(p, e.line), nil }
-
-// TestManifestsBound: an input without an end is refused, and takes bounded memory.
-func TestManifestsBound(t *testing.T) {
-	var m wsmesh.Manifests
-	if err := m.Add("endless", endless{strings.Repeat("# no end\n", 1<<13)}); err != nil {
-		t.Fatal(err)
-	}
-	if got := codes(wsmesh.Audit(&m, mesh("1.24.1"))); !slices.Equal(got, []string{"WS990"}) {
-		t.Error(got)
-	}
-}
-
-func TestManifestsPaths(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"b.yaml": seedServer, "a/rule.yml": "kind: [", "a/values.txt": "kind: [", ".git/x.yaml": "kind: [", "c.json": "{}",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var m wsmesh.Manifests
-	if err := m.AddPath(dir); err != nil {
-		t.Fatal(err)
-	}
-	l := wsmesh.Audit(&m, mesh("1.24.1"))
-	if len(l) != 1 || l[0].File != filepath.Join(dir, "a", "rule.yml") {
-		t.Errorf("%v", l)
-	}
-	if err := m.AddPath(filepath.Join(dir, "none")); err == nil {
-		t.Error("a path that does not exist is no error")
-	}
-	if err := m.Add("broken", brokenReader{}); err == nil {
-		t.Error("a reader's error is lost")
-	}
-}
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, os.ErrClosed }
-
 // TestAuditSamples: manifests as Istio's documentation has them audit without an error.
 func TestAuditSamples(t *testing.T) {
-	var m wsmesh.Manifests
+	var m manifests.Set
 	if err := m.AddPath("testdata/samples"); err != nil {
 		t.Fatal(err)
 	}
 	for _, release := range []string{"1.22.0", "1.24.1", "1.31.0"} {
-		for _, f := range wsmesh.Audit(&m, mesh(release)) {
+		for _, f := range run(t, &m, release).Findings {
 			if f.Severity != finding.Info {
 				t.Errorf("%s: %s", release, f)
 			}
@@ -370,8 +330,7 @@ func TestAuditSamples(t *testing.T) {
 
 // TestAuditRevisions: of several releases in the mesh each counts, and a filter for each range of them is enough.
 func TestAuditRevisions(t *testing.T) {
-	m := mesh("1.24.1", "1.20.8")
-	pair, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
+	pair, err := os.ReadFile("testdata/cases/WS340-silent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,11 +344,11 @@ func TestAuditRevisions(t *testing.T) {
 	}
 	filter, rest, _ := strings.Cut(strings.ReplaceAll(string(pair), "istio.io/v1\n", "istio.io/v1beta1\n"), "---\n")
 	two := gate(filter, "older", "<1.24") + "---\n" + gate(filter, "newer", ">=1.24") + "---\n" + rest
-	if l := wsmesh.Audit(manifestsOf(t, two), m); len(l.Errors())+len(l.Warnings()) > 0 {
+	if l := run(t, setOf(t, two), "1.24.1", "1.20.8").Findings; len(l.Errors())+len(l.Warnings()) > 0 {
 		t.Errorf("one filter for each release: %v", l)
 	}
 	one := gate(filter, "newer", ">=1.24") + "---\n" + rest
-	l := wsmesh.Audit(manifestsOf(t, one), m)
+	l := run(t, setOf(t, one), "1.24.1", "1.20.8").Findings
 	if got := codes(l); !slices.Equal(got, []string{"WS441", "WS340"}) || !strings.Contains(l[1].Message, "1.20.8") {
 		t.Errorf("%v", l)
 	}
@@ -398,7 +357,7 @@ func TestAuditRevisions(t *testing.T) {
 // auditFleet writes n Services with all that belongs to them, four documents each.
 func auditFleet(t testing.TB, n int) []byte {
 	t.Helper()
-	text, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
+	text, err := os.ReadFile("testdata/cases/WS340-silent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -414,11 +373,11 @@ func auditFleet(t testing.TB, n int) []byte {
 
 // TestAuditFleet: 1,000 Services in bounded memory and time; BenchmarkAudit has the 10,000 of the promise.
 func TestAuditFleet(t *testing.T) {
-	var m wsmesh.Manifests
+	var m manifests.Set
 	if err := m.Add("fleet.yaml", bytes.NewReader(auditFleet(t, 1000))); err != nil {
 		t.Fatal(err)
 	}
-	if l := wsmesh.Audit(&m, mesh("1.24.1")); len(l) > 0 {
+	if l := run(t, &m, "1.24.1").Findings; len(l) > 0 {
 		t.Errorf("%d findings, the first: %s", len(l), l[0])
 	}
 }
@@ -429,11 +388,11 @@ func BenchmarkAudit(b *testing.B) {
 		fleet := auditFleet(b, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				var m wsmesh.Manifests
+				var m manifests.Set
 				if err := m.Add("fleet.yaml", bytes.NewReader(fleet)); err != nil {
 					b.Fatal(err)
 				}
-				if l := wsmesh.Audit(&m, mesh("1.24.1")); len(l) > 0 {
+				if l := run(b, &m, "1.24.1").Findings; len(l) > 0 {
 					b.Fatal(l[0])
 				}
 			}
@@ -445,7 +404,7 @@ func BenchmarkAudit(b *testing.B) {
 }
 
 func FuzzAudit(f *testing.F) {
-	files, err := filepath.Glob("testdata/audit/*.yaml")
+	files, err := filepath.Glob("testdata/cases/*.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -461,7 +420,7 @@ func FuzzAudit(f *testing.F) {
 	f.Add("kind: DestinationRule\n#\r#\r#\r#\u0085#\nspec: [\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := 1 + strings.Count(text, "\n")
-		for _, found := range wsmesh.Audit(manifestsOf(t, text), mesh("1.24.1")) {
+		for _, found := range findings(t, text, "1.24.1") {
 			if found.Line < 1 || found.Line > lines+1 || found.Message == "" || found.Code == "" {
 				t.Errorf("%#v", found)
 			}

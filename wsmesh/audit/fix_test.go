@@ -11,18 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
-
-func fix(t testing.TB, m *wsmesh.Manifests, in wsmesh.Mesh) *wsmesh.Fixed {
-	t.Helper()
-	fixed, err := wsmesh.Fix(m, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fixed
-}
 
 // patch applies a unified diff of one file to it, as patch does, and fails where a line is not what the diff says.
 func patch(t testing.TB, before, diff string) string {
@@ -122,7 +113,7 @@ spec:
 // TestFixTexts: what is mended within a document, to the byte.
 func TestFixTexts(t *testing.T) {
 	filter := func(pattern string) string {
-		text, err := os.ReadFile("testdata/audit/WS441-firing.yaml")
+		text, err := os.ReadFile("testdata/cases/WS441-firing.yaml")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,8 +156,8 @@ func TestFixTexts(t *testing.T) {
 			"", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := manifestsOf(t, tt.before)
-			fixed := fix(t, m, mesh(tt.release))
+			m := setOf(t, tt.before)
+			fixed := fix(t, m, tt.release)
 			if tt.after == "" {
 				if len(fixed.Files) != 0 || len(fixed.Mended) != 0 || len(fixed.Left) == 0 || fixed.Diff() != "" {
 					t.Errorf("it was mended: %s", fixed.Diff())
@@ -184,7 +175,7 @@ func TestFixTexts(t *testing.T) {
 					t.Errorf("%s: mended %v, left %v", code, codes(fixed.Mended), fixed.Left)
 				}
 			}
-			if again := fix(t, manifestsOf(t, string(fixed.Files[0].After)), mesh(tt.release)); len(again.Files) != 0 {
+			if again := fix(t, setOf(t, string(fixed.Files[0].After)), tt.release); len(again.Files) != 0 {
 				t.Errorf("mended twice:\n%s", again.Diff())
 			}
 		})
@@ -199,7 +190,7 @@ func asItem(doc string) string {
 // TestFixFilter: the filter that a Service lacks comes before the rule that needs it.
 func TestFixFilter(t *testing.T) {
 	for _, name := range []string{"WS340", "WS341"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "audit", name+"-firing.yaml"))
+		text, err := os.ReadFile(filepath.Join("testdata", "cases", name+"-firing.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +199,7 @@ func TestFixFilter(t *testing.T) {
 			"separator": "---\n" + string(text),
 			"CRLF":      strings.ReplaceAll(string(text), "\n", "\r\n"),
 		} {
-			fixed := fix(t, manifestsOf(t, before), mesh("1.24.1"))
+			fixed := fix(t, setOf(t, before), "1.24.1")
 			if len(fixed.Files) != 1 || !slices.Equal(codes(fixed.Mended), []string{name}) || len(fixed.Left.Errors()) != 0 {
 				t.Fatalf("%s, %s: %v %v", name, form, fixed.Mended, fixed.Left)
 			}
@@ -229,19 +220,19 @@ func TestFixFilter(t *testing.T) {
 
 // TestFixBeside: a List keeps its form, and the filter gets a file of its own.
 func TestFixBeside(t *testing.T) {
-	text, err := os.ReadFile("testdata/audit/WS340-firing.yaml")
+	text, err := os.ReadFile("testdata/cases/WS340-firing.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rule, rest, _ := strings.Cut(string(text), "---\n")
-	var m wsmesh.Manifests
+	var m manifests.Set
 	for _, name := range []string{"all/rules.yaml", "all/chat-allow-connect.yaml", "all/rest.yaml"} {
 		text := map[string]string{"all/rules.yaml": asItem(rule), "all/rest.yaml": rest}[name]
 		if err := m.Add(name, strings.NewReader(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fixed := fix(t, &m, mesh("1.24.1"))
+	fixed := fix(t, &m, "1.24.1")
 	if len(fixed.Files) != 1 || fixed.Files[0].Name != filepath.Join("all", "chat-allow-connect-2.yaml") || fixed.Files[0].Before != nil {
 		t.Fatalf("%s", fixed.Diff())
 	}
@@ -255,7 +246,7 @@ func TestFixBeside(t *testing.T) {
 
 // TestFixLeaves: where a filter would not be enough, or is not known to be wanted, there is none.
 func TestFixLeaves(t *testing.T) {
-	text, err := os.ReadFile("testdata/audit/WS340-firing.yaml")
+	text, err := os.ReadFile("testdata/cases/WS340-firing.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,19 +263,16 @@ func TestFixLeaves(t *testing.T) {
 		"some pods have no sidecar": {"1.24.1", bare + "---\napiVersion: apps/v1" + deployment},
 		"a selector of no pod":      {"1.24.1", strings.ReplaceAll(string(text), "app: chat", "app: 'a b'")},
 	} {
-		fixed := fix(t, manifestsOf(t, tt.text), mesh(tt.release))
+		fixed := fix(t, setOf(t, tt.text), tt.release)
 		if len(fixed.Files) != 0 || !slices.Contains(codes(fixed.Left), "WS340") {
 			t.Errorf("%s: %v\n%s", reason, fixed.Left, fixed.Diff())
 		}
-	}
-	if _, err := wsmesh.Fix(manifestsOf(t, string(text)), wsmesh.Mesh{}); err == nil {
-		t.Error("a mesh without a release is no error")
 	}
 }
 
 // TestFixSeveral: several files, and places far apart in one of them, each with a hunk of its own.
 func TestFixSeveral(t *testing.T) {
-	text, err := os.ReadFile("testdata/audit/WS340-firing.yaml")
+	text, err := os.ReadFile("testdata/cases/WS340-firing.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +280,7 @@ func TestFixSeveral(t *testing.T) {
 	for i := range 5 {
 		before.WriteString(strings.NewReplacer("chat", "chat-"+strconv.Itoa(i)).Replace(string(text)) + "---\n")
 	}
-	fixed := fix(t, manifestsOf(t, before.String(), dropped, seedServer), mesh("1.24.1"))
+	fixed := fix(t, setOf(t, before.String(), dropped, seedServer), "1.24.1")
 	if len(fixed.Files) != 2 {
 		t.Fatal(fixed.Diff())
 	}
@@ -312,7 +300,7 @@ func FuzzFix(f *testing.F) {
 	f.Add(dropped, "1.24.1")
 	f.Add(asItem(dropped), "1.21.6")
 	for _, code := range []string{"WS340", "WS341", "WS441", "WS443", "WS446"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "audit", code+"-firing.yaml"))
+		text, err := os.ReadFile(filepath.Join("testdata", "cases", code+"-firing.yaml"))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -322,7 +310,7 @@ func FuzzFix(f *testing.F) {
 		if release != "1.21.6" {
 			release = "1.24.1"
 		}
-		fixed := fix(t, manifestsOf(t, text), mesh(release))
+		fixed := fix(t, setOf(t, text), release)
 		for _, file := range fixed.Files {
 			if file.Before != nil && patch(t, text, fixed.Diff()) != string(file.After) && len(fixed.Files) == 1 {
 				t.Errorf("the diff does not lead to the file:\n%s", fixed.Diff())

@@ -7,13 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
 // TestAuditRows: changes of the pair that audits clean, and what an audit says of each.
 func TestAuditRows(t *testing.T) {
-	data, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
+	data, err := os.ReadFile("testdata/cases/WS340-silent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +121,7 @@ func TestAuditRows(t *testing.T) {
 			if release == "" {
 				release = "1.24.1"
 			}
-			l := wsmesh.Audit(manifestsOf(t, tt.text), mesh(release))
+			l := findings(t, tt.text, release)
 			got := codes(l)
 			slices.Sort(got)
 			if !slices.Equal(got, tt.want) {
