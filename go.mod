@@ -1,6 +1,6 @@
 module github.com/wsmesh/wsmesh
 
-go 1.24.0
+go 1.26.0
 
 require (
 	github.com/Masterminds/semver/v3 v3.5.0
