@@ -232,6 +232,13 @@ func checkDiff(t *testing.T, fixed *audit.Fixed) {
 			next := (&audit.Fixed{Files: fixed.Files[i+1:]}).Diff()
 			diff, rest = strings.TrimSuffix(rest, next), next
 		}
+		from := "a/" + f.Name
+		if f.Before == nil {
+			from = "/dev/null"
+		}
+		if !strings.HasPrefix(diff, "--- "+from+"\n+++ b/"+f.Name+"\n@@ -") {
+			t.Errorf("the diff is not from %s to %s:\n%s", from, f.Name, diff)
+		}
 		if got := patch(t, string(f.Before), diff); got != string(f.After) {
 			t.Errorf("the diff does not lead to %s:\n%s", f.Name, diff)
 		}
