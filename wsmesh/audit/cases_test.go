@@ -16,6 +16,7 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // auditRanges are the codes that an audit alone reports.
@@ -82,7 +83,7 @@ func TestEveryRule(t *testing.T) {
 		"WS990": {"apiVersion: v1\nkind: Service\n#" + strings.Repeat("x", 3<<20), "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n"},
 		"WS991": {"apiVersion: v1\nkind: Service\nmetadata: {name: \xff}\n", "apiVersion: v1\nkind: Service\nmetadata: {name: ü}\n"},
 	}
-	for _, rule := range finding.Codes() {
+	for _, rule := range audit.Rules() {
 		if !isAuditCode(rule.Code) {
 			continue
 		}
@@ -157,12 +158,12 @@ func checkParts(t *testing.T, l finding.List) {
 			t.Errorf("the finding lacks a part: %#v", f)
 		}
 		// Of a document that is not read neither object nor path is known.
-		unread := slices.Contains([]string{finding.WS990.Code, finding.WS991.Code, finding.WS992.Code, finding.WS994.Code}, f.Code)
+		unread := slices.Contains([]string{manifests.TooLarge.Code, manifests.NotText.Code, manifests.Malformed.Code, manifests.Template.Code}, f.Code)
 		if (f.Object == "") != unread {
 			t.Errorf("the object is %q: %s", f.Object, f)
 		}
 		// WS342 is about the whole object.
-		if (f.Path == "") != (unread || f.Code == finding.WS342.Code) {
+		if (f.Path == "") != (unread || f.Code == audit.UnneededAllowConnect.Code) {
 			t.Errorf("the path is %q: %s", f.Path, f)
 		}
 	}

@@ -67,7 +67,7 @@ func TestAddEndless(t *testing.T) {
 	if err := m.Add("endless", endless{strings.Repeat("# no end\n", 1<<13)}); err != nil {
 		t.Fatal(err)
 	}
-	if l := findings(t, &m); len(l) != 1 || l[0].Code != finding.WS990.Code || l[0].File != "endless" {
+	if l := findings(t, &m); len(l) != 1 || l[0].Code != manifests.TooLarge.Code || l[0].File != "endless" {
 		t.Error(l)
 	}
 }
