@@ -235,6 +235,19 @@ func ExampleRule_WithH2Upgrade() {
 	//         mode: ISTIO_MUTUAL
 }
 
+func ExampleRule_Drops() {
+	rule, err := destinationrule.Parse([]byte(manifest))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, d := range rule.Drops(destinationrule.DoNotUpgrade) {
+		fmt.Printf("port %d does not get %s: %s\n", d.Port, d.Policy, d.Path)
+	}
+	// Output:
+	// port 8080 does not get DO_NOT_UPGRADE: spec.trafficPolicy.portLevelSettings[0]
+}
+
 func ExampleRule_YAML() {
 	rule, err := destinationrule.Builder{Name: "websockets-server", H2Upgrade: destinationrule.Upgrade}.Build()
 	if err != nil {

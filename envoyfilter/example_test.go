@@ -81,7 +81,7 @@ func ExampleBuilder_Build() {
 		}
 	}
 	// Output:
-	// WS205 spec.workloadSelector.labels["app"]
+	// WS205 spec.workloadSelector.labels.app
 	//   the value "*" of the label "app" must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit
 	// WS261 spec.configPatches[0].patch.value.typed_config.upgrade_configs
 	//   the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
-	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
@@ -101,38 +100,14 @@ func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, fin
 	if r.opts.Host != "" {
 		rule.Spec.Host = r.opts.Host // another spelling of the base's
 	}
-	for _, path := range droppedBy(r.opts.Base, rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy()) {
-		f := finding.New(finding.WS311, path, "the base rule has settings of its own here, which replace the destination's: "+
+	for _, d := range r.opts.Base.Drops(p.decision.Policy) {
+		f := finding.New(finding.WS311, d.Path, "the base rule has settings of its own here, which replace the destination's: "+
 			p.decision.Policy.String()+" was set here too", "")
 		f.Object = rule.String()
 		p.notes = append(p.notes, f)
 	}
 	return rule, nil
 }
-
-// droppedBy returns the paths of the rule's port levels and subsets that would not get a policy which is set at the
-// destination level alone: what Rule.Validate warns of then.
-func droppedBy(base *destinationrule.Rule, policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy) []string {
-	naive := cloneRule(base)
-	naive.Spec.TrafficPolicy = cmp.Or(naive.Spec.GetTrafficPolicy(), &networking.TrafficPolicy{})
-	pool := cmp.Or(naive.Spec.GetTrafficPolicy().GetConnectionPool(), &networking.ConnectionPoolSettings{})
-	pool.Http = cmp.Or(pool.GetHttp(), &networking.ConnectionPoolSettings_HTTPSettings{})
-	pool.Http.H2UpgradePolicy = policy
-	naive.Spec.TrafficPolicy.ConnectionPool = pool
-	var paths []string
-	for _, f := range naive.Validate() {
-		if f.Code == portLevelDrops || f.Code == subsetDrops {
-			paths = append(paths, f.Path)
-		}
-	}
-	return paths
-}
-
-// The codes with which a DestinationRule's own validation says that a level does not inherit the policy.
-var (
-	portLevelDrops = finding.WS164.Code
-	subsetDrops    = finding.WS165.Code
-)
 
 var (
 	asmRuleLabels   = map[string]string{"provider": "asm"}

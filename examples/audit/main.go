@@ -23,6 +23,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -253,7 +255,7 @@ type object = map[string]any
 func printSARIF(w io.Writer, list finding.List, _ bool) error {
 	levels := map[finding.Severity]string{finding.Info: "note", finding.Warning: "warning", finding.SeverityError: "error"}
 	rules, results := []object{}, []object{}
-	for _, c := range finding.Codes() {
+	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), finding.Codes()) {
 		if slices.ContainsFunc(list, func(f finding.Finding) bool { return f.Code == c.Code }) {
 			rules = append(rules, object{
 				"id":                   c.Code,

@@ -28,6 +28,7 @@ import (
 	"github.com/wsmesh/wsmesh/internal/txtar"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
@@ -178,7 +179,7 @@ func parseFile(name, text string, where func(line int) string) (File, error) {
 func parseCodes(text string, line int, where string) ([]Want, error) {
 	var wants []Want
 	for _, code := range strings.Fields(text) {
-		if !slices.ContainsFunc(finding.Codes(), func(r finding.Rule) bool { return r.Code == code }) {
+		if !slices.ContainsFunc(audit.Rules(), func(r finding.Rule) bool { return r.Code == code }) {
 			return nil, fmt.Errorf("%s: no rule is %q", where, code)
 		}
 		wants = append(wants, Want{code, line, where})

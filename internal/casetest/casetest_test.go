@@ -85,8 +85,8 @@ func TestRead(t *testing.T) {
 	if got := names(got.Untouched(got.Mended)); got != "a.yaml" {
 		t.Errorf("untouched: %s", got)
 	}
-	if m := Set(t, got.Files); len(m.Files) != 2 {
-		t.Errorf("%d files", len(m.Files))
+	if m := Set(t, got.Files); len(m.Files()) != 2 {
+		t.Errorf("%d files", len(m.Files()))
 	}
 }
 

@@ -194,14 +194,14 @@ func (a *auditor) alone(o *manifests.Object) finding.List {
 
 func (a *auditor) knowsBetter(o *manifests.Object, f finding.Finding) bool {
 	switch f.Code {
-	case finding.WS162.Code: // a short host: where its Service is given, it goes to the same namespace
+	case destinationrule.HostDependsOnNamespace.Code: // a short host: where its Service is given, it goes to the same namespace
 		r := a.rules[o]
 		return r != nil && a.Service(r.Host) != nil
-	case finding.WS210.Code: // no selector: in the root namespace WS349 says it
+	case envoyfilter.NoSelector.Code: // no selector: in the root namespace WS349 says it
 		return o.InNamespace() == a.Root
-	case finding.WS212.Code: // targetRefs before 1.27: WS448 says it for the mesh
+	case envoyfilter.TargetRefsNotReadBefore127.Code: // targetRefs before 1.27: WS448 says it for the mesh
 		return true
-	case finding.WS234.Code: // old filter names
+	case envoyfilter.FilterNameDeprecated.Code: // old filter names
 		return a.Every(version.OldConnectionManagerName)
 	}
 	return false

@@ -16,6 +16,7 @@ import (
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/names"
@@ -242,9 +243,9 @@ type setting struct {
 func (a *auditor) setting(f finding.Finding) (s setting, ok bool) {
 	path := f.Path
 	switch f.Code {
-	case finding.WS164.Code:
+	case destinationrule.PortLevelDropsPolicy.Code:
 		path, s.value = path+"."+traffic.PolicyField, a.onePolicy(f)
-	case finding.WS165.Code:
+	case destinationrule.SubsetDropsPolicy.Code:
 		path, s.value = path+".http.h2UpgradePolicy", a.onePolicy(f)
 	case VersionNotServed.Code:
 		s.value = a.wantedVersion()
@@ -252,7 +253,7 @@ func (a *auditor) setting(f finding.Finding) (s setting, ok bool) {
 		if p := a.patch(f); p != nil && p.Connects() {
 			s.value = a.wantedPattern()
 		}
-	case finding.WS228.Code:
+	case envoyfilter.ProxyVersionNotAnchored.Code:
 		if p := a.patch(f); p != nil && p.Connects() {
 			s.value = a.wantedPattern()
 		}

@@ -4,14 +4,16 @@ package audit
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
-// Rules returns the rules whose findings a Report may hold: those of this package and those of reading manifests.
+// Rules returns the rules whose findings a Report may hold, in the order of their codes: those of this package, and those
+// of reading manifests.
 func Rules() []finding.Rule {
-	return slices.Concat([]finding.Rule{
+	rules := slices.Concat([]finding.Rule{
 		NoAllowConnect, AllowConnectForSome, UnneededAllowConnect, SelectsNoWorkload, WorkloadsElsewhere,
 		TargetRefsMissSidecars, AllowConnectOutbound, ServicePortInMatch, NoSuchFilter, FilterForWholeMesh,
 		FilterForAllNamespaces, SameHost, HidesOwnRule, HiddenInRoot, WildcardNotInherited, MeshWideUpgrade,
@@ -22,4 +24,6 @@ func Rules() []finding.Rule {
 		PolicyOnHTTP2Port, UpgradeInAmbient, UpgradeBehindWaypoint, UpgradeWithoutSidecar, UpgradeOutsideMesh,
 		WorkloadsUnknown, NoSuchPort, GivenTwice,
 	}, manifests.Rules())
+	slices.SortStableFunc(rules, func(x, y finding.Rule) int { return strings.Compare(x.Code, y.Code) })
+	return rules
 }

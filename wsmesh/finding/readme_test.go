@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package finding
+package finding_test
 
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/golden"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // TestREADME holds README.md, which documentation servers show with the package, to the table of codes.
@@ -16,13 +20,15 @@ func TestREADME(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Findings
 
-What each code means, and where its rule comes from. Written by ` + "`go test ./wsmesh/finding -update`" + ` from ` + "`Codes()`" + `; what shows that a rule is
+What each code means, and where its rule comes from. Written by ` + "`go test ./wsmesh/finding -update`" + ` from the ` + "`Rules()`" + ` of the packages; what shows that a rule is
 true stands in [the table of the conformance tests](../../internal/conformance/findings.md).
 
 | code | severity | meaning | source |
 |---|---|---|---|
 `)
-	for _, c := range Codes() {
+	rules := slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), finding.Codes())
+	slices.SortStableFunc(rules, func(a, b finding.Rule) int { return strings.Compare(a.Code, b.Code) })
+	for _, c := range slices.Compact(rules) {
 		cells := []string{c.Code, c.Severity.String(), cell(c.Meaning), linked(cell(c.Source))}
 		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}

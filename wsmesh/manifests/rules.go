@@ -4,7 +4,10 @@ package manifests
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -30,7 +33,10 @@ var (
 		Source:  "kubernetes-sigs/kustomize docs, patches; kubernetes/community contributors/devel/sig-api-machinery/strategic-merge-patch.md"}
 )
 
-// Rules returns the rules that reading manifests reports.
+// Rules returns the rules whose findings reading manifests returns, in the order of their codes: its own, and those of the
+// kinds that are read.
 func Rules() []finding.Rule {
-	return slices.Clone([]finding.Rule{TooLarge, NotText, Malformed, Template, Unreadable, Patch})
+	rules := slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), []finding.Rule{TooLarge, NotText, Malformed, Template, Unreadable, Patch})
+	slices.SortStableFunc(rules, func(x, y finding.Rule) int { return strings.Compare(x.Code, y.Code) })
+	return slices.Compact(rules)
 }
