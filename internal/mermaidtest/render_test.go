@@ -16,8 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/casetest"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -139,34 +141,30 @@ func TestRender(t *testing.T) {
 		charts[page] = string(chart[1])
 	}
 
-	files, err := filepath.Glob("../../wsmesh/testdata/audit/*.yaml")
+	files, err := filepath.Glob("../../wsmesh/audit/testdata/cases/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}
-	audit := func(name, text, release string) {
-		var m wsmesh.Manifests
-		if err := m.Add(name, strings.NewReader(text)); err != nil {
+	draw := func(name string, m wsmesh.Mesh, files []casetest.File) {
+		report, err := audit.Run(t.Context(), casetest.Set(t, files), m)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := wsmesh.AuditMermaid(&b, &m, mesh(release)); err != nil {
+		if err := report.Mermaid(&b); err != nil {
 			t.Fatal(err)
 		}
 		charts[name] = b.String()
 	}
 	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		audit(filepath.Base(f), string(text), strings.TrimPrefix(line, "# istio: "))
+		c := casetest.Read(t, f)
+		draw(filepath.Base(f), c.Mesh, c.Files)
 	}
-	text, err := os.ReadFile("../../wsmesh/testdata/audit/WS340-firing.yaml")
-	if err != nil {
-		t.Fatal(err)
+	c := casetest.Read(t, "../../wsmesh/audit/testdata/cases/WS340-no-filter.txtar")
+	for i := range c.Files {
+		c.Files[i].Text = strings.Replace(c.Files[i].Text, "kind: DestinationRule\nmetadata: {name: chat,", "kind: DestinationRule\nmetadata: {name: \"a\\\"]<b>#`;end\\\\\",", 1)
 	}
-	audit("a nasty name", strings.Replace(string(text), "name: chat\n", "name: \"a\\\"]<b>#`;end\\\\\"\n", 1), "1.24.1")
+	draw("a nasty name", c.Mesh, c.Files)
 
 	for _, text := range nasty {
 		label := finding.EscapeMermaid(text)
@@ -186,15 +184,15 @@ func TestRender(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{
-		"plan":                {"4 nodes, 3 edges", "client's proxy", "HTTP/2, extended CONNECT", "chat.prod.svc.cluster.local"},
-		"plan with a gateway": {"6 nodes, 5 edges", "gateway"},
-		"ambient plan":        {"3 nodes, 2 edges", "ztunnel"},
-		"plan that breaks":    {"503: no allow_connect"},
-		"WS340-firing.yaml":   {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},
-		"WS340-silent.yaml":   {"4 nodes, 3 edges"},
-		"README.md":           {"4 nodes, 2 edges", "503: no allow_connect"},
-		"wsmesh/README.md":    {"6 nodes, 5 edges", "allow_connect: true"},
-		"a nasty name":        {"DestinationRule prod/a\"]<b>#`;end\\"},
+		"plan":                      {"4 nodes, 3 edges", "client's proxy", "HTTP/2, extended CONNECT", "chat.prod.svc.cluster.local"},
+		"plan with a gateway":       {"6 nodes, 5 edges", "gateway"},
+		"ambient plan":              {"3 nodes, 2 edges", "ztunnel"},
+		"plan that breaks":          {"503: no allow_connect"},
+		"WS340-no-filter.txtar":     {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},
+		"WS340-silent-filter.txtar": {"4 nodes, 3 edges"},
+		"README.md":                 {"4 nodes, 2 edges", "503: no allow_connect"},
+		"wsmesh/README.md":          {"6 nodes, 5 edges", "allow_connect: true"},
+		"a nasty name":              {"DestinationRule prod/a\"]<b>#`;end\\"},
 	} {
 		for _, w := range want {
 			if !strings.Contains(texts[name], w) {
