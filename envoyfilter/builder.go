@@ -127,7 +127,7 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 		r.enterItem(i)
 		config, t := p.build(r)
 		r.patch(config, spec.GetPriority())
-		if t.object != nil || t.bare != nil {
+		if t.message != nil {
 			r.value(config, t)
 		}
 		r.leave()

@@ -22,11 +22,46 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// typed is the value of a patch as a message: of the type of applyTo, or the bare configuration of a filter that a
-// Builder was given.
+// A typed is the value of a patch: the message, and the text that says how its fields are written. The message is of the
+// type of applyTo, or the bare configuration of a filter that a Builder was given, whose text stands in typed_config.
 type typed struct {
-	object protoreflect.Message
-	bare   protoreflect.Message
+	message protoreflect.Message
+	text    *structpb.Struct
+	isBare  bool
+}
+
+// A field is one that the text of a message sets. Istiod takes its name in either of two spellings, and what is found is
+// reported at the one that is written.
+type field struct {
+	fd   protoreflect.FieldDescriptor
+	name string
+	text *structpb.Value
+}
+
+// fieldsOf returns the fields that the text of a message sets.
+func fieldsOf(m protoreflect.Message, text *structpb.Struct) []field {
+	known := m.Descriptor().Fields()
+	fields := make([]field, 0, len(text.GetFields()))
+	for name, value := range text.GetFields() {
+		fd := known.ByTextName(name)
+		if fd == nil {
+			fd = known.ByJSONName(name)
+		}
+		if fd != nil { // "@type" is none
+			fields = append(fields, field{fd, name, value})
+		}
+	}
+	return fields
+}
+
+// nameOf returns the name by which a field is written, or the one that it has in the .proto file where it is not written.
+func nameOf(fd protoreflect.FieldDescriptor, fields []field) string {
+	for _, f := range fields {
+		if f.fd == fd {
+			return f.name
+		}
+	}
+	return fd.TextName()
 }
 
 // A role is what becomes of a message in a patch.
@@ -65,24 +100,23 @@ func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t 
 	r.enter("patch")
 	r.enter("value")
 	c := checker{report: r, op: config.GetPatch().GetOperation()}
-	tree := config.GetPatch().GetValue()
 	name, _ := selection(config)
 	switch {
-	case t.bare != nil:
+	case t.isBare:
 		r.enter("typed_config")
-		c.mergedType(name, t.bare.Descriptor().FullName())
-		c.merged(t.bare, tree.GetFields()["typed_config"].GetStructValue())
+		c.mergedType(name, t.message.Descriptor().FullName())
+		c.merged(t.message, t.text)
 		r.leave()
 	case c.op == remove:
-		c.message(t.object, tree, unused)
+		c.message(t.message, t.text, unused)
 	case !isMerge(c.op):
-		c.message(t.object, tree, whole)
+		c.message(t.message, t.text, whole)
 	case kindOf(config.GetApplyTo()).typedConfig:
-		c.mergedFilter(name, t.object, tree)
-		c.message(t.object, tree, holder)
+		c.mergedFilter(name, t.message, t.text)
+		c.message(t.message, t.text, holder)
 	default:
-		c.mergedObject(t.object, tree)
-		c.merged(t.object, tree)
+		c.mergedObject(t.message, t.text)
+		c.merged(t.message, t.text)
 	}
 	r.leave()
 	r.leave()
@@ -100,40 +134,39 @@ var ManagerRenamed = finding.Rule{Code: "WS263", Severity: finding.SeverityError
 
 // mergedFilter checks what istiod does with a filter that is merged: it takes the name and the typed_config, and
 // nothing else (listener_patch.go, patchNetworkFilter and mergeHTTPFilter).
-func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *structpb.Struct) {
-	fields := m.Descriptor().Fields()
+func (c checker) mergedFilter(selected string, m protoreflect.Message, text *structpb.Struct) {
+	known, fields := m.Descriptor().Fields(), fieldsOf(m, text)
 	payload := protoreflect.FullName("")
-	config := fields.ByName("typed_config")
-	if a, ok := m.Get(config).Message().Interface().(*anypb.Any); ok && a != nil {
+	config := known.ByName("typed_config")
+	if a, ok := envoyapi.WellKnown(m.Get(config).Message()).Interface().(*anypb.Any); ok && a != nil {
 		if mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl()); err == nil {
 			payload = mt.Descriptor().FullName()
-			c.enter(spelling(tree, config))
+			c.enter(nameOf(config, fields))
 			c.mergedType(selected, payload)
 			c.leave()
 		}
 	}
 	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
-	if name := m.Get(fields.ByName("name")).String(); isManager && name != "" && name != managerFilter {
+	if name := m.Get(known.ByName("name")).String(); isManager && name != "" && name != managerFilter {
 		c.add(ManagerRenamed, c.at("name"), fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
 			"leave the name out")
 	}
-	for name := range tree.GetFields() {
-		if fd := fieldByName(fields, name); fd.Name() != "name" && fd.Name() != "typed_config" {
-			c.unmerged(c.at(name), fmt.Sprintf("a MERGE takes the name and the typed_config of a filter, and not its %s", name))
+	for _, f := range fields {
+		if f.fd.Name() != "name" && f.fd.Name() != "typed_config" {
+			c.unmerged(c.at(f.name), fmt.Sprintf("a MERGE takes the name and the typed_config of a filter, and not its %s", f.name))
 		}
 	}
 }
 
 // mergedObject checks an object that is merged and is no filter.
-func (c checker) mergedObject(m protoreflect.Message, tree *structpb.Struct) {
+func (c checker) mergedObject(m protoreflect.Message, text *structpb.Struct) {
 	// mergeTransportSocketCluster in cluster_patch.go stops at the transport_socket.
-	fields := m.Descriptor().Fields()
-	if m.Descriptor().Name() != "Cluster" || !m.Has(fields.ByName("transport_socket")) {
+	if m.Descriptor().FullName() != kinds[networking.EnvoyFilter_CLUSTER].object || !m.Has(m.Descriptor().Fields().ByName("transport_socket")) {
 		return
 	}
-	for name := range tree.GetFields() {
-		if fieldByName(fields, name).Name() != "transport_socket" {
-			c.unmerged(c.at(name), fmt.Sprintf("a MERGE of a cluster with a transport_socket merges only that, and not the %s", name))
+	for _, f := range fieldsOf(m, text) {
+		if f.fd.Name() != "transport_socket" {
+			c.unmerged(c.at(f.name), fmt.Sprintf("a MERGE of a cluster with a transport_socket merges only that, and not the %s", f.name))
 		}
 	}
 }
@@ -165,72 +198,65 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 }
 
 // merged checks the message that a merge begins with.
-func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
-	_, hasType := tree.GetFields()["@type"]
-	if len(tree.GetFields()) == 0 || hasType && len(tree.GetFields()) == 1 {
+func (c checker) merged(m protoreflect.Message, text *structpb.Struct) {
+	if len(fieldsOf(m, text)) == 0 {
 		c.zero("the MERGE sets nothing")
 	}
-	c.message(m, tree, part)
+	c.message(m, text, part)
 }
 
 var NoTypedConfig = finding.Rule{Code: "WS265", Severity: finding.Warning,
 	Meaning: "An extension must have its typed_config.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (validateMissingTypedConfigFilterTypes)"}
 
-// message checks m, which is written as tree, and all messages in it.
-func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role) {
-	md := m.Descriptor()
+// message checks m, which is written as text, and all messages in it.
+func (c checker) message(m protoreflect.Message, text *structpb.Struct, as role) {
+	md, fields := m.Descriptor(), fieldsOf(m, text)
 	if as.isMerged() && md.FullName() == httpConnectionManager {
-		c.manager(m, tree)
+		c.manager(m, fields)
 	}
 	if as != unused {
-		c.constraints(m, tree, as)
+		c.constraints(m, fields, as)
 	}
 	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) && as != unused {
 		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
 			c.add(NoTypedConfig, c.at(), "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`)
 		}
 	}
-	for name, text := range tree.GetFields() {
-		fd := fieldByName(md.Fields(), name)
-		if fd == nil {
-			continue // "@type"
-		}
-		c.enter(name)
-		set := true
+	for _, f := range fields {
+		fd, v := f.fd, m.Get(f.fd)
+		c.enter(f.name)
+		isSet := true
 		switch {
 		case fd.IsList():
-			list := m.Get(fd).List()
-			for i, text := range text.GetListValue().GetValues() {
+			list := v.List()
+			for i, text := range f.text.GetListValue().GetValues() {
 				c.enterItem(i)
 				c.single(fd, list.Get(i), text, as.entry())
 				c.leave()
 			}
-			set = list.Len() > 0
+			isSet = list.Len() > 0
 		case fd.IsMap():
-			entries := m.Get(fd).Map()
-			entries.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+			v.Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 				c.enter(k.String())
-				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], as.entry())
+				c.single(fd.MapValue(), v, f.text.GetStructValue().GetFields()[k.String()], as.entry())
 				c.leave()
 				return true
 			})
-			set = entries.Len() > 0
+			isSet = v.Map().Len() > 0
 		case fd.Message() != nil:
-			child := m.Get(fd).Message()
-			if set = child.IsValid(); set {
-				c.child(child, text, roleOf(md, fd, as))
+			if isSet = v.Message().IsValid(); isSet {
+				c.child(v.Message(), f.text, roleOf(md, fd, as))
 			}
+		case fd.Enum() != nil:
+			c.enum(fd, v)
+			isSet = m.Has(fd)
 		default:
-			if fd.Enum() != nil {
-				c.enum(fd, m.Get(fd))
-			} else {
-				c.scalar(fd, text)
-			}
-			set = !as.isMerged() || m.Has(fd)
+			c.scalar(fd, f.text)
+			isSet = m.Has(fd)
 		}
-		if !set && as.isMerged() {
-			c.zero(fmt.Sprintf("a MERGE cannot set %s to %s", name, literal(text)))
+		if !isSet && as.isMerged() {
+			c.zero(fmt.Sprintf("a MERGE cannot set %s to %s", f.name, literal(f.text)))
 		}
 		c.leave()
 	}
@@ -253,22 +279,6 @@ func (c checker) enum(fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 	if fd.Enum().Values().ByNumber(v.Enum()) == nil {
 		c.unknownEnum(int32(v.Enum()), fd.Enum())
 	}
-}
-
-// fieldByName returns the field that is written as name, in either of the spellings that istiod takes.
-func fieldByName(fields protoreflect.FieldDescriptors, name string) protoreflect.FieldDescriptor {
-	if fd := fields.ByTextName(name); fd != nil {
-		return fd
-	}
-	return fields.ByJSONName(name)
-}
-
-// spelling returns the name by which a field is written in tree.
-func spelling(tree *structpb.Struct, fd protoreflect.FieldDescriptor) string {
-	if _, ok := tree.GetFields()[fd.JSONName()]; ok {
-		return fd.JSONName()
-	}
-	return fd.TextName()
 }
 
 // roleOf returns what becomes of the message in a field of a message with the role as.
@@ -315,25 +325,25 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 }
 
 // any checks the message in an Any. Protoc-gen-validate does not look into it.
-func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
+func (c checker) any(a *anypb.Any, text *structpb.Struct, as role) {
 	m, err := unpack(a)
 	if err != nil {
 		return // reported where the value was written or read
 	}
 	switch {
 	case envoyapi.HasOwnForm(m.Descriptor()):
-		text, ok := tree.GetFields()["value"]
+		value, ok := text.GetFields()["value"]
 		if !ok { // google.protobuf.Empty, for which protojson does not ask for it
 			c.narrow("there is no value beside the type "+string(m.Descriptor().FullName()), `write "value": {} beside "@type"`)
 			return
 		}
 		c.enter("value")
-		c.child(m, text, as)
+		c.child(m, value, as)
 		c.leave()
 	case as == part: // the typed_config of a filter that is merged
-		c.merged(m, tree)
+		c.merged(m, text)
 	default:
-		c.message(m, tree, as)
+		c.message(m, text, as)
 	}
 }
 
@@ -402,23 +412,18 @@ var UpgradeConfigsAppended = finding.Rule{Code: "WS261", Severity: finding.Sever
 	Source:  "istio/istio pilot/pkg/networking/core/listener_builder.go; envoyproxy/envoy source/extensions/filters/network/http_connection_manager/config.cc"}
 
 // manager checks what is merged into an HttpConnectionManager.
-func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
-	all := m.Descriptor().Fields()
-	for name, text := range tree.GetFields() {
-		fd := fieldByName(all, name)
-		if fd == nil {
-			continue // "@type"
-		}
-		c.enter(name)
-		entries, fields := len(text.GetListValue().GetValues()), len(text.GetStructValue().GetFields())
-		switch {
-		case fd.Name() == "upgrade_configs" && entries > 0:
+func (c checker) manager(m protoreflect.Message, fields []field) {
+	for _, f := range fields {
+		c.enter(f.name)
+		switch name := f.fd.Name(); {
+		case !m.Has(f.fd): // an empty list is reported as such
+		case name == "upgrade_configs":
 			c.add(UpgradeConfigsAppended, c.at(), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
 				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager")
-		case fd.Name() == "http_filters" && entries > 0:
+		case name == "http_filters":
 			c.afterLast(c.at(), "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
-		case slices.Contains(protocolOptions, fd.Name()) && fields == 0 && m.Has(fd):
-			c.zero("the MERGE sets nothing in " + string(fd.Name()))
+		case slices.Contains(protocolOptions, name) && len(f.text.GetStructValue().GetFields()) == 0:
+			c.zero("the MERGE sets nothing in " + string(name))
 		}
 		c.leave()
 	}

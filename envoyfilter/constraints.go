@@ -9,7 +9,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -27,29 +26,27 @@ import (
 // fields only, since its child may have another role.
 
 // constraints reports the rules that m's own fields break.
-func (c checker) constraints(m protoreflect.Message, tree *structpb.Struct, as role) {
+func (c checker) constraints(m protoreflect.Message, fields []field, as role) {
 	if as == whole {
 		for _, v := range envoyapi.Violations(m) {
-			c.violation(m, tree, v)
+			c.violation(m, fields, v)
 		}
 		return
 	}
-	fields := m.Descriptor().Fields()
-	for name := range tree.GetFields() {
-		fd := fieldByName(fields, name)
-		if fd == nil || !m.Has(fd) {
-			continue // "@type", or what the message merged into has
+	for _, f := range fields {
+		if !m.Has(f.fd) {
+			continue // what the message merged into has
 		}
-		for _, v := range envoyapi.FieldViolations(m, fd) {
+		for _, v := range envoyapi.FieldViolations(m, f.fd) {
 			// MERGE appends to the list that is there, which may make it long enough.
 			if c.op != merge || !v.TooFew {
-				c.violation(m, tree, v)
+				c.violation(m, fields, v)
 			}
 		}
 	}
 }
 
-func (c checker) violation(m protoreflect.Message, tree *structpb.Struct, v envoyapi.Violation) {
+func (c checker) violation(m protoreflect.Message, fields []field, v envoyapi.Violation) {
 	fd := v.Field
 	if fd == nil {
 		var members []string
@@ -59,7 +56,7 @@ func (c checker) violation(m protoreflect.Message, tree *structpb.Struct, v envo
 		c.broken(nil, "the choice of "+strings.Join(members, ", "), v.Reason)
 		return
 	}
-	path, what := fieldpath.Path{fieldpath.Name(spelling(tree, fd))}, fd.TextName()
+	path, what := fieldpath.Path{fieldpath.Name(nameOf(fd, fields))}, fd.TextName()
 	switch {
 	case v.Index >= 0:
 		path.Push(fieldpath.Index(v.Index))

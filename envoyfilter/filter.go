@@ -5,6 +5,7 @@ package envoyfilter
 import (
 	"bytes"
 	"fmt"
+	"maps"
 
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
@@ -78,14 +79,11 @@ func hasTargetRefs(data []byte) bool {
 // where the Go type of what that holds is linked. It is nil where the patch has no value, as in a REMOVE. The
 // error is a [*finding.Error] where the value is to blame.
 func (f *Filter) Value(i int) (proto.Message, error) {
-	configs := f.spec().GetConfigPatches()
-	if i < 0 || i >= len(configs) {
-		return nil, fmt.Errorf("%s has no patch %d: it has %d", f, i, len(configs))
+	config, k, err := f.patch(i)
+	if err != nil {
+		return nil, err
 	}
-	k, value := kindOf(configs[i].GetApplyTo()), configs[i].GetPatch().GetValue()
-	if k == nil {
-		return nil, fmt.Errorf("%s: patch %d has the applyTo %s, which selects no kind of object", f, i, configs[i].GetApplyTo())
-	}
+	value := config.GetPatch().GetValue()
 	if value == nil {
 		return nil, nil
 	}
@@ -105,6 +103,50 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// WithValue returns a copy of the filter in which spec.configPatches[i] has another value, and shares nothing with it. The
+// value is a message as Value of a [Patch] takes it for the same applyTo and operation, such as what [Filter.Value] returned
+// and the program has changed since; nil leaves the value out, as a REMOVE has it.
+//
+// The value is checked as [Builder.Build] does, and the rest of the filter is not. The error is a [*finding.Error] where the
+// value is to blame; the returned filter is then nil.
+func (f *Filter) WithValue(i int, value proto.Message) (*Filter, error) {
+	if _, _, err := f.patch(i); err != nil {
+		return nil, err
+	}
+	out := *f
+	out.Labels, out.Annotations, out.Spec = maps.Clone(f.Labels), maps.Clone(f.Annotations), proto.CloneOf(f.Spec)
+	config := out.Spec.GetConfigPatches()[i]
+	if config.GetPatch() == nil {
+		config.Patch = &networking.EnvoyFilter_Patch{}
+	}
+	r := newReport(nil)
+	r.enter("configPatches")
+	r.enterItem(i)
+	var t typed
+	config.Patch.Value, t = Patch{ApplyTo: config.GetApplyTo(), Operation: config.GetPatch().GetOperation(), Value: value}.value(r)
+	r.hasValue(config)
+	if t.message != nil {
+		r.value(config, t)
+	}
+	if err := r.list.Errors().WithObject(f.String()).Err(); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// patch returns spec.configPatches[i], and the kind of object that it selects.
+func (f *Filter) patch(i int) (*networking.EnvoyFilter_EnvoyConfigObjectPatch, *kind, error) {
+	configs := f.spec().GetConfigPatches()
+	if i < 0 || i >= len(configs) {
+		return nil, nil, fmt.Errorf("%s has no patch %d: it has %d", f, i, len(configs))
+	}
+	k := kindOf(configs[i].GetApplyTo())
+	if k == nil {
+		return nil, nil, fmt.Errorf("%s: patch %d has the applyTo %s, which selects no kind of object", f, i, configs[i].GetApplyTo())
+	}
+	return configs[i], k, nil
 }
 
 // MarshalJSON returns the filter as compact JSON. It does not validate.

@@ -204,7 +204,7 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	defer r.leave()
 	defer r.leave()
 	w := r.writer(false)
-	t := typed{object: m}
+	t := typed{message: m}
 	switch {
 	case err != nil || mt != m.Type():
 		r.wrongType(p, k, fmt.Sprintf("%T is not the Go type that is generated for %s", p.Value, name))
@@ -212,15 +212,17 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 		r.wrongType(p, k, "a REMOVE takes no value")
 	case name == k.object:
 		written = w.object(m, "", valueDepth)
+		t.text = &written.fields
 	case !k.typedConfig || isObjectType(name):
 		r.wrongType(p, k, fmt.Sprintf("the type %s cannot be applied to %s", name, p.ApplyTo))
 	case isOperation(p.Operation) && !isMerge(p.Operation):
 		r.wrongType(p, k, fmt.Sprintf("a bare %s has no name, and %s needs a filter with one", name, p.Operation))
 	default:
-		t = typed{bare: m}
 		r.enter("typed_config")
-		written.fields.Fields["typed_config"] = &w.object(m, typeURL(name), valueDepth+1).value
+		bare := w.object(m, typeURL(name), valueDepth+1)
 		r.leave()
+		written.fields.Fields["typed_config"] = &bare.value
+		t.text, t.isBare = &bare.fields, true
 	}
 	if r.since(mark) {
 		return &written.fields, typed{}

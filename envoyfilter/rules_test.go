@@ -643,7 +643,7 @@ func read(applyTo, value string) input {
 		r := newReport(nil)
 		r.enter("configPatches")
 		r.enterItem(0)
-		r.value(config, typed{object: m.ProtoReflect()})
+		r.value(config, typed{message: m.ProtoReflect(), text: config.GetPatch().GetValue()})
 		return r.list.WithObject("EnvoyFilter ns/f")
 	}
 }

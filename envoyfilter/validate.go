@@ -62,7 +62,7 @@ func (f *Filter) Validate() finding.List {
 		r.patch(config, spec.GetPriority())
 		if k := kindOf(config.GetApplyTo()); readable && k != nil && config.GetPatch().GetValue() != nil {
 			if m := r.decode(k, config.GetPatch().GetValue()); m != nil {
-				r.value(config, typed{object: m.ProtoReflect()})
+				r.value(config, typed{message: m.ProtoReflect(), text: config.GetPatch().GetValue()})
 			}
 		}
 		r.leave()
@@ -236,11 +236,6 @@ var (
 	UnknownOperation = finding.Rule{Code: "WS216", Severity: finding.SeverityError,
 		Meaning: "A patch must have an operation of the API.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch operation)"}
-	NoValue = finding.Rule{Code: "WS217", Severity: finding.SeverityError,
-		Meaning: "A patch that is no REMOVE must have a value.",
-		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch value)"}
-	ValueNotRead = finding.Rule{Code: "WS218", Severity: finding.Info,
-		Meaning: "A REMOVE does not look at its value.", Source: "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
 )
 
 // patch checks all of a patch but its value. Paths are relative to the patch.
@@ -272,6 +267,19 @@ func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, pr
 	} else if class != networking.EnvoyFilter_Patch_UNSPECIFIED {
 		r.unread(r.at("patch", "filterClass"), "istiod of release 1.31 does not look at filterClass", "give the place with the operation and the match")
 	}
+	r.hasValue(config)
+}
+
+var (
+	NoValue = finding.Rule{Code: "WS217", Severity: finding.SeverityError,
+		Meaning: "A patch that is no REMOVE must have a value.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch value)"}
+	ValueNotRead = finding.Rule{Code: "WS218", Severity: finding.Info,
+		Meaning: "A REMOVE does not look at its value.", Source: "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
+)
+
+// hasValue checks that the patch has a value where its operation takes one.
+func (r *report) hasValue(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) {
 	switch hasValue := config.GetPatch().GetValue() != nil; {
 	case hasValue && config.GetPatch().GetOperation() == remove:
 		r.add(ValueNotRead, r.at("patch", "value"), "a REMOVE has no use for a value", "leave it out")

@@ -97,6 +97,11 @@ func Oldest(rs ...Release) (Release, error) {
 	return oldest, nil
 }
 
+var newest = MustParse("1.32.0")
+
+// Newest returns the newest release whose facts this library has. What it says of a later one is what holds for this one.
+func Newest() Release { return newest }
+
 // MarshalText returns what String returns, so that a Release can be a field of a JSON document or a flag
 // (flag.TextVar). The zero value is refused with [ErrNoRelease]: use `json:",omitzero"` where there may be none.
 func (r Release) MarshalText() ([]byte, error) {
