@@ -5,12 +5,9 @@ package wsmesh_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
 // TestDependencies: users who import this module compile no package of Kubernetes and no gRPC, and need no newer Go.
@@ -57,50 +54,5 @@ func TestFewEnvoyTypes(t *testing.T) {
 	}
 	if n := count("../internal/envoyapi/linked"); n < 200 {
 		t.Errorf("internal/envoyapi/linked, the yardstick, links %d packages", n)
-	}
-}
-
-// TestCodesStandOnce: each code is the literal of one rule, and no other code of this module spells it.
-func TestCodesStandOnce(t *testing.T) {
-	places := map[string][]string{}
-	literal := regexp.MustCompile(`"(WS[0-9]{3})"`)
-	rule := regexp.MustCompile(`\bRule\{\s*(?:Code: )?"(WS[0-9]{3})"`)
-	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && path != ".." {
-			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil || d.Name() == "testdata" {
-				return filepath.SkipDir
-			}
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		src, err := os.ReadFile(path)
-		src = regexp.MustCompile(`(?m)//.*$`).ReplaceAll(src, nil)
-		if n, of := len(literal.FindAll(src, -1)), len(rule.FindAll(src, -1)); n != of {
-			t.Errorf("%s has %d codes as text, and declares %d rules: name the rule instead", path, n, of)
-		}
-		for _, m := range rule.FindAllSubmatch(src, -1) {
-			places[string(m[1])] = append(places[string(m[1])], path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(places) < 200 {
-		t.Fatalf("only %d rules are found", len(places))
-	}
-	for code, where := range places {
-		if len(where) != 1 {
-			t.Errorf("%s stands in %d places: %v", code, len(where), where)
-		}
-	}
-	for _, r := range wsmesh.Rules() {
-		if p := places[r.Code]; len(p) != 1 || filepath.Dir(p[0]) != "../wsmesh" {
-			t.Errorf("%s is declared in %v", r.Code, p)
-		}
 	}
 }
