@@ -39,16 +39,17 @@ func Parse(data []byte) (*Filter, error) {
 		return nil, err
 	}
 	f := &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}
-	var r report
+	r := newReport(nil)
 	if spec.GetWorkloadSelector() != nil && len(spec.GetTargetRefs()) == 0 && hasTargetRefs(data) {
 		r.twoTargets()
 	}
+	r.enter("configPatches")
 	for i, config := range spec.GetConfigPatches() {
-		mark := r.mark()
+		r.enterItem(i)
 		if k := kindOf(config.GetApplyTo()); k != nil && config.GetPatch().GetValue() != nil {
 			r.decode(k, config.GetPatch().GetValue())
 		}
-		r.patchPath(mark, i)
+		r.leave()
 	}
 	if err := r.list.WithObject(f.String()).Err(); err != nil {
 		return nil, err
@@ -88,15 +89,18 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 	if value == nil {
 		return nil, nil
 	}
-	r := report{}
-	w := r.writer(false)
-	w.structure(value, valueDepth)
-	r.below(0, ".patch.value")
+	r := newReport(nil)
+	r.enter("configPatches")
+	r.enterItem(i)
+	r.enter("patch")
+	r.enter("value")
+	r.writer(false).structure(value, valueDepth)
+	r.leave()
+	r.leave()
 	var m proto.Message
 	if !r.since(0) {
 		m = r.decode(k, value)
 	}
-	r.patchPath(0, i)
 	if err := r.list.WithObject(f.String()).Err(); err != nil {
 		return nil, err
 	}

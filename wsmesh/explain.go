@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/internal/istio"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 const (
@@ -33,17 +35,17 @@ func (p *Plan) Explain(w io.Writer) error {
 	routes := p.routes()
 	if len(routes) > 1 {
 		for _, d := range p.Decision().Ports {
-			fmt.Fprintf(&b, "  port %d, %s: %s\n", d.Port.Number, d.Port.describe(), d.Policy)
+			fmt.Fprintf(&b, "  port %d, %s: %s\n", d.Port.Number, finding.EscapeText(d.Port.describe()), d.Policy)
 		}
 	}
 	for _, f := range p.Findings() {
 		at := ""
 		if f.Path != "" {
-			at = " " + f.Path
+			at = " " + finding.EscapeText(f.Path)
 		}
-		fmt.Fprintf(&b, "  %s %s%s: %s\n", f.Severity, f.Code, at, f.Message)
+		fmt.Fprintf(&b, "  %s %s%s: %s\n", f.Severity, f.Code, at, finding.EscapeText(f.Message))
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "    -> %s\n", f.Hint)
+			fmt.Fprintf(&b, "    -> %s\n", finding.EscapeText(f.Hint))
 		}
 		if f.Source != "" {
 			fmt.Fprintf(&b, "    source: %s\n", f.Source)
@@ -53,7 +55,7 @@ func (p *Plan) Explain(w io.Writer) error {
 		fmt.Fprintf(&b, "\nHops%s:\n", r.to)
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, h := range r.hops {
-			fmt.Fprintf(tw, "  %s\t-> %s\t%s\t%s\n", h.from, h.to, h.protocol, h.because)
+			fmt.Fprintf(tw, "  %s\t-> %s\t%s\t%s\n", h.from, h.to, h.protocol, finding.EscapeText(h.because))
 		}
 		tw.Flush()
 	}
@@ -168,11 +170,12 @@ func writeStages(b *bytes.Buffer, stages []Stage) {
 	}
 }
 
-// trimLines removes the blanks that tabwriter leaves behind the last column.
+// trimLines removes the blanks that tabwriter leaves behind the last column, and what a terminal would do more with than
+// show it.
 func trimLines(text []byte) []byte {
-	lines := bytes.Split(text, []byte("\n"))
+	lines := strings.Split(string(text), "\n")
 	for i := range lines {
-		lines[i] = bytes.TrimRight(lines[i], " ")
+		lines[i] = finding.EscapeText(strings.TrimRight(lines[i], " "))
 	}
-	return bytes.Join(lines, []byte("\n"))
+	return []byte(strings.Join(lines, "\n"))
 }

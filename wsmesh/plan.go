@@ -154,7 +154,9 @@ func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, fin
 	if len(p.ports) > 0 {
 		repeated = p.repeatedInSubsets(r.opts.Base, rule)
 	} else {
-		repeated = droppedBy(r.opts.Base, rule.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy())
+		for _, d := range r.opts.Base.Drops(p.decision.Policy) {
+			repeated = append(repeated, d.Path)
+		}
 	}
 	for _, path := range repeated {
 		p.addNote(rule, PolicyRepeated, path, "the base rule has settings of its own here, which replace the destination's: "+
@@ -223,30 +225,6 @@ func levels(spec *networking.DestinationRule) []level {
 func upgrades(pool *networking.ConnectionPoolSettings) bool {
 	return pool.GetHttp().GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
 }
-
-// droppedBy returns the paths of the rule's port levels and subsets that would not get a policy which is set at the
-// destination level alone: what Rule.Validate warns of then.
-func droppedBy(base *destinationrule.Rule, policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy) []string {
-	naive := cloneRule(base)
-	naive.Spec.TrafficPolicy = cmp.Or(naive.Spec.GetTrafficPolicy(), &networking.TrafficPolicy{})
-	pool := cmp.Or(naive.Spec.GetTrafficPolicy().GetConnectionPool(), &networking.ConnectionPoolSettings{})
-	pool.Http = cmp.Or(pool.GetHttp(), &networking.ConnectionPoolSettings_HTTPSettings{})
-	pool.Http.H2UpgradePolicy = policy
-	naive.Spec.TrafficPolicy.ConnectionPool = pool
-	var paths []string
-	for _, f := range naive.Validate() {
-		if f.Code == portLevelDrops || f.Code == subsetDrops {
-			paths = append(paths, f.Path)
-		}
-	}
-	return paths
-}
-
-// The codes with which a DestinationRule's own validation says that a level does not inherit the policy.
-var (
-	portLevelDrops = finding.WS164.Code
-	subsetDrops    = finding.WS165.Code
-)
 
 var (
 	asmRuleLabels   = map[string]string{"provider": "asm"}

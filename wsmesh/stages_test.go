@@ -105,6 +105,19 @@ func TestCommandsAreShell(t *testing.T) {
 	}
 }
 
+// TestExplainIsInert: what a port is called speaks to no terminal, and begins no line.
+func TestExplainIsInert(t *testing.T) {
+	svc := server()
+	svc.Ports[0].AppProtocol = "x\x1b[2J\u202e\n::error::y"
+	var b strings.Builder
+	if err := mustPlan(t, svc, mesh("1.24.1")).Explain(&b); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, `appProtocol x\x1b[2J\u202e ::error::y`) || strings.ContainsAny(text, "\x1b\u202e") {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	ambient := server()
 	ambient.Ambient = true

@@ -10,7 +10,7 @@ import (
 
 func TestChart(t *testing.T) {
 	c := New()
-	c.Open("a\"]<b>#`;\\\n\x00&")
+	c.Open("a\"]<b>#`;\\\n&")
 	client, server := c.Node("client"), c.Node("server")
 	c.Hop(client, server, "HTTP/1.1", "")
 	c.Hop(client, server, "HTTP/2", "503")
@@ -23,7 +23,7 @@ func TestChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `flowchart LR
-  subgraph g1["a#34;]#60;b#62;#35;#96;#59;#92;<br>#32;#38;"]
+  subgraph g1["a#34;]#60;b#62;#35;#96;#59;#92;<br>#38;"]
     n1["client"]
     n2["server"]
     n1 -->|"HTTP/1.1"| n2

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -171,7 +173,7 @@ var pitfallRow = regexp.MustCompile(`(?m)^\t\{name: "([^"]+)",.* codes: \[\]stri
 func TestFindingsAreTrue(t *testing.T) {
 	all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence, auditEvidence, meshEvidence)
 	meanings := map[string]string{}
-	for _, c := range finding.Codes() {
+	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), finding.Codes()) {
 		meanings[c.Code] = c.Meaning
 		if strings.Contains("12345", c.Code[2:3]) && !slices.ContainsFunc(all, func(e evidence) bool { return e.code == c.Code }) {
 			t.Errorf("%s (%s) has no evidence", c.Code, c.Meaning)
@@ -220,7 +222,7 @@ func TestFindingsAreTrue(t *testing.T) {
 
 const tableHead = `# What shows each finding
 
-Written by ` + "`go test -run TestFindingsAreTrue . -update`" + `, and held to what the tests show by the same test without -update. Each row is a case
+Written by ` + "`WSMESH_UPDATE=1 go test -run TestFindingsAreTrue .`" + `, and held to what the tests show by the same test without it. Each row is a case
 ` + "`TestFindingsAreTrue/<code>`" + `, on an object for which the library reports the code; the last ones are rows of the end-to-end module, with
 traffic. Findings about reading text (9xx) are not here: ` + "`TestNeverLooserThanIstio`" + ` and ` + "`TestStricterThanIstio`" + ` hold these to the API server and istiod.
 

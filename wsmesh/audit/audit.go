@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -257,13 +259,13 @@ func (a *auditor) list() finding.List {
 // passes drops what the validation of one object cannot know better, and the audit does.
 func (a *auditor) passes(h hit) bool {
 	switch h.Code {
-	case finding.WS162.Code: // a short host: where its Service is given, it goes to the same namespace
+	case destinationrule.HostDependsOnNamespace.Code: // a short host: where its Service is given, it goes to the same namespace
 		return a.serviceByHost[a.hostOf(h.object)] == nil
-	case finding.WS210.Code: // no selector: in the root namespace WS349 says it
+	case envoyfilter.NoSelector.Code: // no selector: in the root namespace WS349 says it
 		return h.object.namespace() != a.root
-	case finding.WS212.Code: // targetRefs before 1.27: WS448 says it for the mesh
+	case envoyfilter.TargetRefsNotReadBefore127.Code: // targetRefs before 1.27: WS448 says it for the mesh
 		return false
-	case finding.WS234.Code: // old filter names
+	case envoyfilter.FilterNameDeprecated.Code: // old filter names
 		return !a.every(version.OldConnectionManagerName)
 	}
 	return true

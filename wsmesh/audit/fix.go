@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/textdiff"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
@@ -172,13 +173,13 @@ func replace(m *manifests.Set, i int, data []byte) {
 // mend returns which scalar to write where for a finding, or "" where it is not to be mended so.
 func (a *auditor) mend(h hit) (path, value string) {
 	switch o := h.object; h.Code {
-	case finding.WS164.Code:
+	case destinationrule.PortLevelDropsPolicy.Code:
 		return h.Path + "." + policyPath, onePolicy(o)
-	case finding.WS165.Code:
+	case destinationrule.SubsetDropsPolicy.Code:
 		return h.Path + ".http.h2UpgradePolicy", onePolicy(o)
 	case finding.WS446.Code:
 		return "apiVersion", a.wantedVersion()
-	case finding.WS441.Code, finding.WS443.Code, finding.WS228.Code:
+	case finding.WS441.Code, finding.WS443.Code, envoyfilter.ProxyVersionNotAnchored.Code:
 		if o.filter == nil || !a.connectsAt(o, h.Path) {
 			return "", ""
 		}
