@@ -56,18 +56,3 @@ spec:
 	//       port:
 	//         number: 8080
 }
-
-func ExampleUpgradePolicy_MarshalText() {
-	text, err := destinationrule.Upgrade.MarshalText()
-	fmt.Println(string(text), err)
-	// Output:
-	// UPGRADE <nil>
-}
-
-func ExampleUpgradePolicy_UnmarshalText() {
-	var policy destinationrule.UpgradePolicy
-	err := policy.UnmarshalText([]byte("DO_NOT_UPGRADE"))
-	fmt.Println(policy, err)
-	// Output:
-	// DO_NOT_UPGRADE <nil>
-}

@@ -3,6 +3,7 @@
 package wsmesh_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"log"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // chat is a WebSocket server in a mesh of Istio 1.24.1.
@@ -100,6 +102,36 @@ func ExampleNewPlan() {
 	// apply the DestinationRule [DestinationRule prod/chat]
 }
 
+// A Service with a port for WebSockets and one for gRPC: the first alone is upgraded.
+func ExampleNewPlan_ports() {
+	svc, mesh := chat()
+	svc.Ports = []wsmesh.Port{{Number: 80, Name: "http"}, {Number: 9090, Name: "grpc"}}
+	pair := plan(svc, mesh)
+	for _, p := range pair.Decision().Ports {
+		fmt.Println(p.Port.Number, p.Policy)
+	}
+	if err := wsmesh.WriteYAML(os.Stdout, pair.DestinationRule()); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 80 UPGRADE
+	// 9090 DO_NOT_UPGRADE
+	// apiVersion: networking.istio.io/v1
+	// kind: DestinationRule
+	// metadata:
+	//   name: chat
+	//   namespace: prod
+	// spec:
+	//   host: chat.prod.svc.cluster.local
+	//   trafficPolicy:
+	//     portLevelSettings:
+	//     - connectionPool:
+	//         http:
+	//           h2UpgradePolicy: UPGRADE
+	//       port:
+	//         number: 80
+}
+
 func ExampleNewPlan_refused() {
 	_, err := wsmesh.NewPlan(wsmesh.Service{Name: "chat", Namespace: "prod"}, wsmesh.Mesh{}, wsmesh.Options{})
 	fmt.Println(err)
@@ -121,6 +153,43 @@ data plane version: 1.23.6 (3 proxies), 1.24.1 (12 proxies)
 	// [1.24.1] [1.23.6 1.24.1]
 }
 
+func ExampleMeshOf() {
+	mesh, err := wsmesh.MeshOf("1.23.6", "v1.24.1")
+	fmt.Println(mesh.ControlPlanes, mesh.Proxies, err)
+	_, err = wsmesh.MeshOf("latest")
+	fmt.Println(finding.In(err)[0].Message)
+	// Output:
+	// [1.23.6 1.24.1] [1.23.6 1.24.1] <nil>
+	// unknown Istio release "latest": it does not begin with a number, and what it stands for may change
+}
+
+func ExampleMesh_Validate() {
+	mesh := wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse("1.24.1")}}
+	fmt.Println(mesh.Validate())
+	// Output:
+	// warning WS411 mesh.proxies: no release of a proxy is given: sidecars and gateways may be older than the control planes (give them too, as `istioctl version` prints them)
+}
+
+func ExampleMesh_Oldest() {
+	mesh := wsmesh.Mesh{
+		ControlPlanes: []version.Release{version.MustParse("1.24.1")},
+		Proxies:       []version.Release{version.MustParse("1.24.1"), version.MustParse("1.11.8")},
+	}
+	fmt.Println(mesh.Oldest())
+	// Output:
+	// 1.11.8 1.24.1 <nil>
+}
+
+func ExampleRules() {
+	for _, rule := range wsmesh.Rules() {
+		if rule.Code == wsmesh.UpgradeWithFilter.Code {
+			fmt.Println(rule.Code, rule.Severity, rule.Meaning)
+		}
+	}
+	// Output:
+	// WS305 info UPGRADE, together with the EnvoyFilter that lets the server's proxies accept it.
+}
+
 func ExamplePlan_Decision() {
 	fmt.Println(plan(chat()).Decision().Reasons[0])
 	// Output:
@@ -137,6 +206,49 @@ func ExamplePlan_EnvoyFilters() {
 	fmt.Println(plan(chat()).EnvoyFilters())
 	// Output:
 	// [EnvoyFilter prod/chat-allow-connect]
+}
+
+// The objects in the order in which they are to be applied.
+func ExamplePlan_Objects() {
+	fmt.Println(plan(chat()).Objects())
+	// Output:
+	// [EnvoyFilter prod/chat-allow-connect DestinationRule prod/chat]
+}
+
+// A plan as JSON: objects and stages are Lists that `kubectl apply -f -` takes.
+func ExamplePlan_MarshalJSON() {
+	text, err := plan(chat()).MarshalJSON()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var read struct {
+		Decision struct{ Policy string }
+		Objects  struct{ Kind string }
+		Stages   []struct{ Name string }
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(read.Decision.Policy, read.Objects.Kind, read.Stages[0].Name)
+	// Output:
+	// UPGRADE List let the proxies accept WebSocket over HTTP/2
+}
+
+func ExamplePlan_Mermaid() {
+	if err := plan(chat()).Mermaid(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// flowchart LR
+	//   subgraph g1["chat.prod.svc.cluster.local"]
+	//     n1["client"]
+	//     n2["client's proxy"]
+	//     n1 -->|"HTTP/1.1, Upgrade: websocket"| n2
+	//     n3["server's proxy"]
+	//     n2 -->|"HTTP/2, extended CONNECT"| n3
+	//     n4["application"]
+	//     n3 -->|"HTTP/1.1, Upgrade: websocket"| n4
+	//   end
 }
 
 func ExamplePlan_Findings() {
@@ -234,6 +346,33 @@ func ExampleWriteYAML() {
 	//     connectionPool:
 	//       http:
 	//         h2UpgradePolicy: UPGRADE
+}
+
+func ExampleOptions_Validate() {
+	_, mesh := chat()
+	for _, f := range (wsmesh.Options{ProxyVersion: ">=1.25"}).Validate(mesh) {
+		fmt.Println(f.Code, f.Message)
+	}
+	// Output:
+	// WS404 the constraint ">=1.25" leaves out the proxies of release 1.24.1, which clients would upgrade to all the same
+}
+
+// The filter reaches new pods alone, and the rule waits for the last of them.
+func ExampleOptions_byPods() {
+	svc, mesh := chat()
+	pair := plan(svc, mesh, wsmesh.Options{ByPods: true})
+	fmt.Println(pair.EnvoyFilters()[0].Spec.GetWorkloadSelector().GetLabels())
+	for i, stage := range pair.Stages() {
+		fmt.Printf("%d. %s\n   until %s\n", i+1, stage.Name, stage.Until)
+	}
+	// Output:
+	// map[app:chat wsmesh.dev/allow-connect:true]
+	// 1. let the proxies of new pods accept WebSocket over HTTP/2
+	//    until the EnvoyFilter exists
+	// 2. roll out the workload with the label wsmesh.dev/allow-connect=true on its pod template
+	//    until every pod behind the Service has the label, and its proxy shows allow_connect
+	// 3. apply the DestinationRule
+	//    until the cluster of every client's proxy speaks HTTP/2 to the host
 }
 
 func ExampleOptions_asm() {

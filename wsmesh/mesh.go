@@ -79,14 +79,15 @@ func (m Mesh) Validate() finding.List {
 	if len(l) > 0 {
 		return l
 	}
-	const hint = "give them too, as `istioctl version` prints them"
+	unknown, message := "", ""
 	switch {
 	case len(m.Proxies) == 0:
-		l = append(l, finding.New(ReleasesUnknown, "mesh.proxies",
-			"no release of a proxy is given: sidecars and gateways may be older than the control planes", hint))
+		unknown, message = "mesh.proxies", "no release of a proxy is given: sidecars and gateways may be older than the control planes"
 	case len(m.ControlPlanes) == 0:
-		l = append(l, finding.New(ReleasesUnknown, "mesh.controlPlanes",
-			"no release of a control plane is given: it is taken for that of the oldest proxy", hint))
+		unknown, message = "mesh.controlPlanes", "no release of a control plane is given: it is taken for that of the oldest proxy"
+	}
+	if unknown != "" {
+		l = append(l, finding.New(ReleasesUnknown, unknown, message, "give them too, as `istioctl version` prints them"))
 	}
 	if latest := m.latest(); latest.Compare(newest) > 0 && !strings.HasPrefix(latest.String(), newestMinor) {
 		l = append(l, finding.New(ReleaseAfterNewest, "mesh",

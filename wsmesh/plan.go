@@ -150,15 +150,17 @@ func (p *Plan) buildOnBase(labels map[string]string) (*destinationrule.Rule, fin
 	if r.opts.Host != "" {
 		rule.Spec.Host = r.opts.Host // another spelling of the base's
 	}
+	var repeated []string // the places that have the policy because they would drop the destination's
 	if len(p.ports) > 0 {
-		p.noteLevels(r.opts.Base, rule)
-		return rule, nil
+		repeated = p.repeatedInSubsets(r.opts.Base, rule)
+	} else {
+		for _, d := range r.opts.Base.Drops(p.decision.Policy) {
+			repeated = append(repeated, d.Path)
+		}
 	}
-	for _, d := range r.opts.Base.Drops(p.decision.Policy) {
-		f := finding.New(PolicyRepeated, d.Path, "the base rule has settings of its own here, which replace the destination's: "+
+	for _, path := range repeated {
+		p.addNote(rule, PolicyRepeated, path, "the base rule has settings of its own here, which replace the destination's: "+
 			p.decision.Policy.String()+" was set here too", "")
-		f.Object = rule.String()
-		p.notes = append(p.notes, f)
 	}
 	return rule, nil
 }
@@ -171,26 +173,30 @@ func (p *Plan) withPolicy(rule *destinationrule.Rule, policy destinationrule.Upg
 	return rule.WithH2Upgrade(policy)
 }
 
-// noteLevels says at which levels the rule has another policy than the base rule, but for the port levels of the
-// destination, where each plan for some ports has it.
-func (p *Plan) noteLevels(base, rule *destinationrule.Rule) {
-	note := func(about finding.Rule, path, message string) {
-		f := finding.New(about, path, message, "")
-		f.Object = rule.String()
-		p.notes = append(p.notes, f)
-	}
+// repeatedInSubsets returns the levels of subsets at which the rule has UPGRADE and the base rule has not. It notes those at
+// which the base rule has UPGRADE and the rule has it no more.
+func (p *Plan) repeatedInSubsets(base, rule *destinationrule.Rule) []string {
 	before := map[string]bool{}
 	for _, l := range levels(base.Spec) {
 		before[l.path] = upgrades(l.pool)
 	}
+	var repeated []string
 	for _, l := range levels(rule.Spec) {
 		switch {
 		case before[l.path] && !upgrades(l.pool):
-			note(BaseUpgradeTakenBack, l.path, "the base rule has UPGRADE here, which reaches ports that are not HTTP/1: it is DO_NOT_UPGRADE now")
+			p.addNote(rule, BaseUpgradeTakenBack, l.path, "the base rule has UPGRADE here, which reaches ports that are not HTTP/1: it is DO_NOT_UPGRADE now", "")
 		case upgrades(l.pool) && !before[l.path] && strings.HasPrefix(l.path, "spec.subsets"):
-			note(PolicyRepeated, l.path, "the base rule has settings of its own for this subset, which replace the destination's: UPGRADE was set here too")
+			repeated = append(repeated, l.path)
 		}
 	}
+	return repeated
+}
+
+// addNote adds what there is to know of one of the plan's objects.
+func (p *Plan) addNote(about fmt.Stringer, rule finding.Rule, path, message, hint string) {
+	f := finding.New(rule, path, message, hint)
+	f.Object = about.String()
+	p.notes = append(p.notes, f)
 }
 
 // A level is a place in a DestinationRule that decides about connections.
@@ -290,46 +296,37 @@ func (p *Plan) gatewayFilterName(name string, i int) string {
 // note says what the user should know beside the reasons for the decision.
 func (p *Plan) note() {
 	r := &p.req
-	add := func(rule finding.Rule, path, message, hint string) {
-		f := finding.New(rule, path, message, hint)
-		f.Object = p.rule.String()
-		p.notes = append(p.notes, f)
-	}
 	switch {
 	case len(r.opts.Gateways) == 0:
 	case p.decision.Policy != destinationrule.Upgrade:
-		add(GatewayFilterLeftOut, "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
+		p.addNote(p.rule, GatewayFilterLeftOut, "", "the EnvoyFilter for the gateway is left out, since the policy is DO_NOT_UPGRADE",
 			"browsers open WebSockets over HTTP/1.1 then, which needs no setting")
 	default:
-		add(GatewayLosesWebSocketKey, "", "through the gateway a browser's WebSocket comes to the application without Sec-WebSocket-Key, which most answer with 400",
+		p.addNote(p.rule, GatewayLosesWebSocketKey, "", "through the gateway a browser's WebSocket comes to the application without Sec-WebSocket-Key, which most answer with 400",
 			"leave out the gateway's filter, so that browsers use HTTP/1.1, or set the header in the VirtualService's route for requests with \"upgrade: websocket\" and without it")
 	}
 	if p.byPods() {
-		f := finding.New(FilterByPodLabel, "spec.workloadSelector.labels",
+		p.addNote(p.filters[0], FilterByPodLabel, "spec.workloadSelector.labels",
 			fmt.Sprintf("the filter reaches only pods that carry the label %s=true, which running pods do not have", AllowConnectLabel),
 			"put the label on the pod template of the workload, and apply the DestinationRule when every pod behind the Service has it")
-		f.Object = p.filters[0].String()
-		p.notes = append(p.notes, f)
 	}
 	for _, filter := range p.filters {
 		if filter.Namespace == r.mesh.rootNamespace() {
-			f := finding.New(FilterInRootNamespace, "metadata.namespace",
+			p.addNote(filter, FilterInRootNamespace, "metadata.namespace",
 				fmt.Sprintf("%s is the mesh's root namespace: the filter applies to pods with these labels in every namespace", filter.Namespace),
 				"see to it that no other pods carry the labels")
-			f.Object = filter.String()
-			p.notes = append(p.notes, f)
 		}
 	}
 	if r.apiVersion == istio.NetworkingV1beta1 && !r.oldestControlPlane.Supports(version.NetworkingV1beta1) {
-		add(V1alpha3ServedOnly, "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, istio.NetworkingV1alpha3),
+		p.addNote(p.rule, V1alpha3ServedOnly, "apiVersion", fmt.Sprintf("Istio %s serves DestinationRules as %s only", r.oldestControlPlane, istio.NetworkingV1alpha3),
 			"give Options.APIVersion \""+istio.NetworkingV1alpha3+"\", or upgrade Istio")
 	}
 	if !r.oldestControlPlane.Supports(version.H2UpgradeImplemented) {
-		add(PolicyIgnored, p.policyPath()+".http.h2UpgradePolicy",
+		p.addNote(p.rule, PolicyIgnored, p.policyPath()+".http.h2UpgradePolicy",
 			fmt.Sprintf("Istio %s accepts h2UpgradePolicy and ignores it", r.oldestControlPlane), "upgrade Istio to 1.6 or later")
 	}
 	if r.opts.Base == nil && r.newestControlPlaneSupports(version.DefaultTrafficPolicy) {
-		add(MeshPoolReplaced, p.policyPath(),
+		p.addNote(p.rule, MeshPoolReplaced, p.policyPath(),
 			"where MeshConfig sets defaultTrafficPolicy.connectionPool, this rule's connectionPool takes its place for the host",
 			"repeat the mesh's settings in a rule given as Options.Base")
 	}

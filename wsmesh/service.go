@@ -114,14 +114,16 @@ func (s *Service) severalPorts() finding.List {
 		} else {
 			byNumber[p.Number] = i
 		}
-		if first, again := byName[p.Name]; p.Name == "" {
-			l = append(l, finding.New(PortWithoutName, path+".name", "one of several ports has no name", "give the name of the Service's port"))
-		} else if again {
-			l = append(l, finding.New(PortWithoutName, path+".name", fmt.Sprintf("the name %q is that of spec.ports[%d] too", p.Name, first),
-				"give each port the name that it has in the Service"))
-		} else {
+		first, again := byName[p.Name]
+		if !again && p.Name != "" {
 			byName[p.Name] = i
+			continue
 		}
+		message := "one of several ports has no name"
+		if p.Name != "" {
+			message = fmt.Sprintf("the name %q is that of spec.ports[%d] too", p.Name, first)
+		}
+		l = append(l, finding.New(PortWithoutName, path+".name", message, "give each port the name that it has in the Service"))
 	}
 	return l
 }

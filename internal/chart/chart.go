@@ -18,15 +18,14 @@ func label(text string) string { return `"` + finding.EscapeMermaid(text) + `"` 
 
 // A Chart is a flowchart of mermaid in the making.
 type Chart struct {
-	text          bytes.Buffer
-	Names         map[string]string // of the nodes, by their ids
-	links, groups int
-	broken        []string
+	text                 bytes.Buffer
+	nodes, links, groups int
+	broken               []string // numbers of the links that are
 }
 
 // New returns an empty flowchart.
 func New() *Chart {
-	c := &Chart{Names: map[string]string{}}
+	c := &Chart{}
 	c.text.WriteString("flowchart LR\n")
 	return c
 }
@@ -42,8 +41,8 @@ func (c *Chart) Close() { c.text.WriteString("  end\n") }
 
 // Node adds a box with a name and returns its id.
 func (c *Chart) Node(name string) string {
-	id := "n" + strconv.Itoa(len(c.Names)+1)
-	c.Names[id] = name
+	c.nodes++
+	id := "n" + strconv.Itoa(c.nodes)
 	fmt.Fprintf(&c.text, "    %s[%s]\n", id, label(name))
 	return id
 }
@@ -69,9 +68,10 @@ func (c *Chart) Arrow(from, to, text string, broken bool) {
 
 // Write writes the flowchart.
 func (c *Chart) Write(w io.Writer) error {
+	text := c.text.String()
 	if len(c.broken) > 0 {
-		fmt.Fprintf(&c.text, "  linkStyle %s stroke:#c00,color:#c00\n", strings.Join(c.broken, ","))
+		text += "  linkStyle " + strings.Join(c.broken, ",") + " stroke:#c00,color:#c00\n"
 	}
-	_, err := w.Write(c.text.Bytes())
+	_, err := io.WriteString(w, text)
 	return err
 }

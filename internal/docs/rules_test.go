@@ -18,6 +18,7 @@ import (
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/golden"
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -28,6 +29,7 @@ const rulesInFinding = true
 var ruleSets = map[string]func() []finding.Rule{
 	"destinationrule": destinationrule.Rules,
 	"envoyfilter":     envoyfilter.Rules,
+	"wsmesh":          wsmesh.Rules,
 	"wsmesh/finding":  finding.Codes,
 }
 
