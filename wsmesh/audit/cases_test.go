@@ -5,6 +5,7 @@ package audit_test
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,44 @@ func TestCases(t *testing.T) {
 			}
 		})
 	}
+}
+
+// report is how the comment of a case of the corpus names what it stands for.
+var report = regexp.MustCompile(`\b[\w-]+/[\w.-]+#\d+\b|https://`)
+
+// TestCorpus: situations that people met, written for the project. Each names the public report or page that it stands for. A
+// healthy one has no error and no warning. A sick one has its findings where they belong, and what the hints say, done in
+// a second set of files, makes the audit clean.
+func TestCorpus(t *testing.T) {
+	for _, path := range casePaths(t, "corpus") {
+		t.Run(caseName(path), func(t *testing.T) {
+			c := casetest.Read(t, path)
+			check(t, c)
+			if !report.MatchString(c.Comment) {
+				t.Error("its comment names no public report")
+			}
+			loud := slices.ContainsFunc(c.Files, func(f casetest.File) bool {
+				return slices.ContainsFunc(f.Wants, func(w casetest.Want) bool { return severityOf(w.Code) != finding.Info })
+			})
+			switch condition, _, _ := strings.Cut(caseName(path), "-"); condition {
+			case "healthy":
+				if loud || len(c.Mended) > 0 {
+					t.Error("it is healthy, and has errors, warnings or what mends it")
+				}
+			case "sick":
+				if !loud || len(c.Mended) == 0 {
+					t.Error("it is sick, and lacks its errors and warnings, or what mends it")
+				}
+			default:
+				t.Error("its name does not begin with healthy or sick")
+			}
+		})
+	}
+}
+
+func severityOf(code string) finding.Severity {
+	i := slices.IndexFunc(finding.Codes(), func(r finding.Rule) bool { return r.Code == code })
+	return finding.Codes()[i].Severity
 }
 
 func caseName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".txtar") }
