@@ -64,24 +64,27 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// report is how the comment of a case of the corpus names what it stands for.
-var report = regexp.MustCompile(`\b[\w-]+/[\w.-]+#\d+\b|https://`)
+// publicReport is how the comment of a case of the corpus names what it stands for.
+var publicReport = regexp.MustCompile(`\b[\w-]+/[\w.-]+#\d+\b|https://`)
 
 // TestCorpus: situations that people met, written for the project. Each names the public report or page that it stands for. A
 // healthy one has no error and no warning. A sick one has its findings where they belong, and what the hints say, done in
 // a second set of files, makes the audit clean.
 func TestCorpus(t *testing.T) {
+	count := map[string]int{}
 	for _, path := range casePaths(t, "corpus") {
 		t.Run(caseName(path), func(t *testing.T) {
 			c := casetest.Read(t, path)
 			check(t, c)
-			if !report.MatchString(c.Comment) {
+			if !publicReport.MatchString(c.Comment) {
 				t.Error("its comment names no public report")
 			}
 			loud := slices.ContainsFunc(c.Files, func(f casetest.File) bool {
 				return slices.ContainsFunc(f.Wants, func(w casetest.Want) bool { return severityOf(w.Code) != finding.Info })
 			})
-			switch condition, _, _ := strings.Cut(caseName(path), "-"); condition {
+			condition, _, _ := strings.Cut(caseName(path), "-")
+			count[condition]++
+			switch condition {
 			case "healthy":
 				if loud || len(c.Mended) > 0 {
 					t.Error("it is healthy, and has errors, warnings or what mends it")
@@ -94,6 +97,9 @@ func TestCorpus(t *testing.T) {
 				t.Error("its name does not begin with healthy or sick")
 			}
 		})
+	}
+	if count["healthy"] < 30 || count["sick"] < 30 {
+		t.Errorf("there are %v, and 30 of each at least make a picture", count)
 	}
 }
 
