@@ -40,7 +40,7 @@ services:
 - name: chat
   namespace: prod
   workload: {app: chat}
-  port: {number: 80, name: http}
+  ports: [{number: 80, name: http}]
 `
 
 // service and a rule by hand, which a transformer is to replace.
