@@ -13,6 +13,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -106,17 +107,20 @@ func (b Builder) Build() (*Rule, error) {
 	return r, nil
 }
 
+var HostNotOfBase = finding.Rule{Code: "WS141", Severity: finding.SeverityError,
+	Meaning: "A builder's host is that of its Base.", Source: istioHostName}
+
 // overlay lays the builder's fields over a copy of Base, and returns what could not be.
 func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	if base := spec.GetHost(); base != "" && b.Host != "" && base != b.Host {
-		problems = append(problems, finding.New(finding.WS141, "spec.host",
+		problems = append(problems, finding.New(HostNotOfBase, "spec.host",
 			fmt.Sprintf("the host is %q, and Base is for %q", b.Host, base),
 			"leave Host empty to keep Base's, or start from a Base for the same host"))
 	}
 	spec.Host = cmp.Or(b.Host, spec.GetHost(), b.Name)
 
-	problems = append(problems, layPolicy(&spec.TrafficPolicy, b.H2Upgrade, "spec")...)
+	problems = append(problems, layPolicy(&spec.TrafficPolicy, b.H2Upgrade, fieldpath.Path{specStep})...)
 	if len(b.Ports) > 0 {
 		problems = append(problems, b.ports(spec)...)
 	}
@@ -132,11 +136,11 @@ func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	return problems
 }
 
-// layPolicy writes the policy into the trafficPolicy of a destination or subset, which is at path.
-func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, path string) finding.List {
+// layPolicy writes the policy into the trafficPolicy of a destination or subset, which is at the path.
+func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.Path) finding.List {
 	switch {
 	case !p.known():
-		return finding.List{unknownEnum(path+".trafficPolicy.connectionPool.http.h2UpgradePolicy", p.String(), upgradePolicies)}
+		return finding.List{unknownEnum(at.At(trafficPolicyStep, connectionPoolStep, httpStep, policyStep), p.String(), upgradePolicies)}
 	case p == UpgradeDefault:
 		return nil
 	case *policy == nil:
@@ -153,6 +157,14 @@ func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, path string) 
 	return nil
 }
 
+var (
+	InvalidBuilderPort = finding.Rule{Code: "WS142", Severity: finding.SeverityError,
+		Meaning: "A builder's port is from 1 to 65535.", Source: "Kubernetes API, ServicePort"}
+	PortWithoutPolicy = finding.Rule{Code: "WS144", Severity: finding.SeverityError,
+		Meaning: "A builder's port has a policy to write.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validatePortTrafficPolicies"}
+)
+
 func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	settings := spec.GetTrafficPolicy().GetPortLevelSettings()
@@ -168,23 +180,23 @@ func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 		if !exists {
 			at = len(settings)
 		}
-		path := "spec.trafficPolicy.portLevelSettings[" + strconv.Itoa(at) + "]"
+		path := fieldpath.Path{specStep, trafficPolicyStep, portLevelSettingsStep, fieldpath.Index(at)}
 		before := len(problems)
 		if port.Number == 0 || port.Number > maxPort {
-			problems = append(problems, finding.New(finding.WS142, path+".port.number",
+			problems = append(problems, finding.New(InvalidBuilderPort, path.At(fieldpath.Name("port"), fieldpath.Name("number")),
 				fmt.Sprintf("Ports[%d] has the number %d, which no Service port has", i, port.Number),
 				"give the number of the Service's port, 1 to 65535"))
 		}
 		if first, again := given[port.Number]; again {
-			problems = append(problems, givenTwice(path+".port.number", "Ports", first, i, strconv.FormatUint(uint64(port.Number), 10)))
+			problems = append(problems, givenTwice(path.At(fieldpath.Name("port"), fieldpath.Name("number")), "Ports", first, i, strconv.FormatUint(uint64(port.Number), 10)))
 		} else {
 			given[port.Number] = i
 		}
 		switch {
 		case !port.H2Upgrade.known():
-			problems = append(problems, unknownEnum(path+".connectionPool.http.h2UpgradePolicy", port.H2Upgrade.String(), upgradePolicies))
+			problems = append(problems, unknownEnum(path.At(connectionPoolStep, httpStep, policyStep), port.H2Upgrade.String(), upgradePolicies))
 		case port.H2Upgrade == UpgradeDefault:
-			problems = append(problems, finding.New(finding.WS144, path+".connectionPool.http.h2UpgradePolicy",
+			problems = append(problems, finding.New(PortWithoutPolicy, path.At(connectionPoolStep, httpStep, policyStep),
 				fmt.Sprintf("Ports[%d] gives port %d UpgradeDefault, which writes nothing", i, port.Number),
 				"say DoNotUpgrade or Upgrade, or leave the port out so that it follows the destination"))
 		}
@@ -218,9 +230,9 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 		if !exists {
 			at = len(spec.GetSubsets())
 		}
-		path := "spec.subsets[" + strconv.Itoa(at) + "]"
+		path := fieldpath.Path{specStep, subsetsStep, fieldpath.Index(at)}
 		if first, again := given[subset.Name]; again {
-			problems = append(problems, givenTwice(path+".name", "Subsets", first, i, strconv.Quote(subset.Name)))
+			problems = append(problems, givenTwice(path.At(fieldpath.Name("name")), "Subsets", first, i, strconv.Quote(subset.Name)))
 			continue
 		}
 		given[subset.Name] = i
@@ -237,8 +249,11 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 	return problems
 }
 
+var GivenTwice = finding.Rule{Code: "WS143", Severity: finding.SeverityError,
+	Meaning: "A builder names each port and subset once.", Source: istioInheritance}
+
 func givenTwice(path, field string, first, again int, value string) finding.Finding {
-	return finding.New(finding.WS143, path,
+	return finding.New(GivenTwice, path,
 		fmt.Sprintf("%s[%d] and %s[%d] are both for %s", field, first, field, again, value),
 		"give each of them once")
 }

@@ -3,7 +3,6 @@
 package destinationrule
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,45 +15,61 @@ import (
 
 // effect warns of what Istio accepts, but which does not do what it says. Unlike the rules of single fields, these
 // need the rule as a whole.
-func (v *validator) effect(p *path, spec *networking.DestinationRule) {
-	v.hostEffect(p, spec)
-	v.reach(p, spec)
-	v.selection(p, spec)
-	v.lostPolicies(p, spec)
+func (v *validator) effect(spec *networking.DestinationRule) {
+	v.hostEffect(spec)
+	v.reach(spec)
+	v.selection(spec)
+	v.lostPolicies(spec)
 }
+
+var (
+	HostTakenForFullName = finding.Rule{Code: "WS161", Severity: finding.Warning,
+		Meaning: "A host with one dot is a full name to Istio, and not a Service and its namespace.", Source: istioHostName}
+	HostDependsOnNamespace = finding.Rule{Code: "WS162", Severity: finding.Warning,
+		Meaning: "A host without dots depends on the namespace that the rule is applied to.", Source: istioHostName}
+	WildcardUpgraded = finding.Rule{Code: "WS163", Severity: finding.Warning,
+		Meaning: "UPGRADE for a wildcard reaches destinations that do not speak HTTP/2.", Source: "istio/istio#39566"}
+	RuleSetsNothing = finding.Rule{Code: "WS180", Severity: finding.Warning,
+		Meaning: "A rule without trafficPolicy and subsets does nothing.",
+		Source:  "istio/istio pilot/pkg/model/push_context.go, destinationRule"}
+)
 
 // hostEffect follows ResolveShortnameToFQDN in pilot/pkg/model/config.go: a name without a dot is looked up in the
 // rule's namespace, and any other is taken as it is.
-func (v *validator) hostEffect(p *path, spec *networking.DestinationRule) {
+func (v *validator) hostEffect(spec *networking.DestinationRule) {
 	host := spec.GetHost()
 	dots := strings.Count(host, ".")
 	wildcard := strings.HasPrefix(host, "*")
 	switch {
 	case !isWildcardDomain(host):
 	case wildcard && upgrades(spec):
-		v.add(finding.New(finding.WS163, p.at("host"),
+		v.add(WildcardUpgraded, v.at("host"),
 			fmt.Sprintf("UPGRADE goes to every destination that %q matches, and breaks those that do not speak HTTP/2 or lack a sidecar", host),
-			"write a rule for each WebSocket server, with its full name"))
+			"write a rule for each WebSocket server, with its full name")
 	case wildcard:
 	case dots == 1 && !strings.HasSuffix(host, "."):
 		name, namespace, _ := strings.Cut(host, ".")
-		v.add(finding.New(finding.WS161, p.at("host"),
+		v.add(HostTakenForFullName, v.at("host"),
 			fmt.Sprintf("Istio takes %q for a full name, and not for Service %q in namespace %q", host, name, namespace),
-			fmt.Sprintf("write \"%s.%s.svc.cluster.local\" for that Service; a host of just this name can stay", name, namespace)))
+			fmt.Sprintf("write \"%s.%s.svc.cluster.local\" for that Service; a host of just this name can stay", name, namespace))
 	case dots == 0 && v.namespace == "":
-		v.add(finding.New(finding.WS162, p.at("host"),
+		v.add(HostDependsOnNamespace, v.at("host"),
 			fmt.Sprintf("%q is looked up in the namespace that the rule is applied to, whichever that is", host),
-			fmt.Sprintf("write \"%s.<namespace>.svc.cluster.local\", or set metadata.namespace", host)))
+			fmt.Sprintf("write \"%s.<namespace>.svc.cluster.local\", or set metadata.namespace", host))
 	}
 	if spec.GetTrafficPolicy() == nil && len(spec.GetSubsets()) == 0 {
-		v.add(finding.New(finding.WS180, p.String(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
-			"set a trafficPolicy, or delete the rule"))
+		v.add(RuleSetsNothing, v.here(), "the rule has neither a trafficPolicy nor subsets and does nothing but hide other rules for its host",
+			"set a trafficPolicy, or delete the rule")
 	}
 }
 
+var UpgradeForSomeClients = finding.Rule{Code: "WS166", Severity: finding.Warning,
+	Meaning: "A workloadSelector or a private exportTo keeps UPGRADE from other clients, gateways among them.",
+	Source:  apiDestinationRule + ", workloadSelector and exportTo"}
+
 // reach warns where an upgrade holds for some clients only. The others, and gateways are clients too, go on with
 // HTTP/1.1.
-func (v *validator) reach(p *path, spec *networking.DestinationRule) {
+func (v *validator) reach(spec *networking.DestinationRule) {
 	if !upgrades(spec) {
 		return
 	}
@@ -67,28 +82,40 @@ func (v *validator) reach(p *path, spec *networking.DestinationRule) {
 	default:
 		return
 	}
-	v.add(finding.New(finding.WS166, p.at(field), "UPGRADE does not reach clients outside the rule's own namespace, among them gateways of other namespaces",
-		"leave "+field+" out where all clients are to be upgraded"))
+	v.add(UpgradeForSomeClients, v.at(field), "UPGRADE does not reach clients outside the rule's own namespace, among them gateways of other namespaces",
+		"leave "+field+" out where all clients are to be upgraded")
 }
 
+var SelectorWithoutLabels = finding.Rule{Code: "WS172", Severity: finding.Warning,
+	Meaning: "A workloadSelector without labels selects everything.",
+	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector"}
+
 // selection warns of labels that select nothing, because no pod can carry them, and of a selector without labels.
-func (v *validator) selection(p *path, spec *networking.DestinationRule) {
+func (v *validator) selection(spec *networking.DestinationRule) {
+	v.enter("subsets")
 	for i, s := range spec.GetSubsets() {
-		sub := p.entry("subsets", i)
-		v.impossible(&sub, "labels", s.GetLabels())
+		v.enterItem(i)
+		v.impossible("labels", s.GetLabels())
+		v.leave()
 	}
+	v.leave()
 	if spec.GetWorkloadSelector() == nil {
 		return
 	}
-	sub := p.field("workloadSelector")
-	v.impossible(&sub, "matchLabels", spec.GetWorkloadSelector().GetMatchLabels())
+	v.enter("workloadSelector")
+	defer v.leave()
+	v.impossible("matchLabels", spec.GetWorkloadSelector().GetMatchLabels())
 	if len(spec.GetWorkloadSelector().GetMatchLabels()) == 0 {
-		v.add(finding.New(finding.WS172, sub.String(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
-			"write matchLabels, or leave workloadSelector out"))
+		v.add(SelectorWithoutLabels, v.here(), "the workload selector has no labels, so it selects all workloads of the rule's namespace",
+			"write matchLabels, or leave workloadSelector out")
 	}
 }
 
-func (v *validator) impossible(p *path, field string, labels map[string]string) {
+var LabelOfNoPod = finding.Rule{Code: "WS173", Severity: finding.Warning,
+	Meaning: "A label that no pod can carry selects nothing.",
+	Source:  "k8s.io/apimachinery pkg/util/validation, IsQualifiedName and IsValidLabelValue"}
+
+func (v *validator) impossible(field string, labels map[string]string) {
 	start := len(v.findings)
 	for key, value := range labels {
 		reason := names.QualifiedName(key)
@@ -98,65 +125,38 @@ func (v *validator) impossible(p *path, field string, labels map[string]string) 
 			}
 		}
 		if reason != "" {
-			v.add(finding.New(finding.WS173, p.value(field, key), fmt.Sprintf("no pod can carry the label %q: %q, whose %s", key, value, reason),
-				"write a label as the pods have it"))
+			v.add(LabelOfNoPod, v.atKey(field, key), fmt.Sprintf("no pod can carry the label %q: %q, whose %s", key, value, reason),
+				"write a label as the pods have it")
 		}
 	}
 	v.sortFrom(start)
 }
 
-// lostPolicies warns where a port level or subset replaces a connection pool that has a policy by nothing or by one
-// that has none: see [Rule.WithH2Upgrade] for what Istio inherits. A pool with useClientProtocol says which protocol it
-// wants, so it is left alone.
-func (v *validator) lostPolicies(p *path, spec *networking.DestinationRule) {
-	policy := p.field("trafficPolicy")
-	ports := spec.GetTrafficPolicy().GetPortLevelSettings()
-	wide := policyOf(spec.GetTrafficPolicy().GetConnectionPool())
-	byPort := make(map[uint32]h2UpgradePolicy, len(ports))
-	some := wide // a policy that holds for some port
-	for i, s := range ports {
-		v.lostByPort(&policy, i, s, wide)
-		if _, again := byPort[s.GetPort().GetNumber()]; !again {
-			byPort[s.GetPort().GetNumber()] = policyOf(s.GetConnectionPool())
-		}
-		some = cmp.Or(some, policyOf(s.GetConnectionPool()))
-	}
-	for i, s := range spec.GetSubsets() {
-		sub := p.entry("subsets", i)
-		policy := sub.field("trafficPolicy")
-		pool := s.GetTrafficPolicy().GetConnectionPool()
-		if pool != nil && saysNothing(pool) && some != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
-			v.add(finding.New(finding.WS165, policy.at("connectionPool"),
-				fmt.Sprintf("the connection pool replaces the one with h2UpgradePolicy %s, which the subset %q so loses", some, s.GetName()),
-				"write h2UpgradePolicy here too"))
-		}
-		for j, entry := range s.GetTrafficPolicy().GetPortLevelSettings() {
-			inherited := policyOf(pool)
-			if pool == nil {
-				inherited = wide
-				if own, ok := byPort[entry.GetPort().GetNumber()]; ok {
-					inherited = own
-				}
-			}
-			v.lostByPort(&policy, j, entry, inherited)
-		}
-	}
-}
+var (
+	PortLevelDropsPolicy = finding.Rule{Code: "WS164", Severity: finding.Warning,
+		Meaning: "A port level does not inherit h2UpgradePolicy.", Source: istioInheritance}
+	SubsetDropsPolicy = finding.Rule{Code: "WS165", Severity: finding.Warning,
+		Meaning: "A subset with a connectionPool of its own does not inherit h2UpgradePolicy.", Source: istioInheritance}
+)
 
-func (v *validator) lostByPort(p *path, i int, s *networking.TrafficPolicy_PortTrafficPolicy, inherited h2UpgradePolicy) {
-	if saysNothing(s.GetConnectionPool()) && inherited != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
-		v.add(finding.New(finding.WS164, p.atEntry("portLevelSettings", i),
-			fmt.Sprintf("the entry replaces the whole policy for port %d, which so loses h2UpgradePolicy %s", s.GetPort().GetNumber(), inherited),
-			"write h2UpgradePolicy in the entry's connectionPool too"))
+// lostPolicies warns where a port level or subset drops a policy.
+func (v *validator) lostPolicies(spec *networking.DestinationRule) {
+	for _, d := range drops(spec, policyOf(spec.GetTrafficPolicy().GetConnectionPool())) {
+		policy := h2UpgradePolicy(d.Policy)
+		if d.IsPort {
+			v.add(PortLevelDropsPolicy, d.Path,
+				fmt.Sprintf("the entry replaces the whole policy for port %d, which so loses h2UpgradePolicy %s", d.Port, policy),
+				"write h2UpgradePolicy in the entry's connectionPool too")
+			continue
+		}
+		v.add(SubsetDropsPolicy, d.Path,
+			fmt.Sprintf("the connection pool replaces the one with h2UpgradePolicy %s, which the subset %q so loses", policy, d.Subset),
+			"write h2UpgradePolicy here too")
 	}
 }
 
 func policyOf(pool *networking.ConnectionPoolSettings) h2UpgradePolicy {
 	return pool.GetHttp().GetH2UpgradePolicy()
-}
-
-func saysNothing(pool *networking.ConnectionPoolSettings) bool {
-	return policyOf(pool) == networking.ConnectionPoolSettings_HTTPSettings_DEFAULT && !pool.GetHttp().GetUseClientProtocol()
 }
 
 // upgrades reports whether the rule says UPGRADE anywhere.

@@ -235,6 +235,19 @@ func ExampleRule_WithH2Upgrade() {
 	//         mode: ISTIO_MUTUAL
 }
 
+func ExampleRule_Drops() {
+	rule, err := destinationrule.Parse([]byte(manifest))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, d := range rule.Drops(destinationrule.DoNotUpgrade) {
+		fmt.Printf("port %d does not get %s: %s\n", d.Port, d.Policy, d.Path)
+	}
+	// Output:
+	// port 8080 does not get DO_NOT_UPGRADE: spec.trafficPolicy.portLevelSettings[0]
+}
+
 func ExampleRule_YAML() {
 	rule, err := destinationrule.Builder{Name: "websockets-server", H2Upgrade: destinationrule.Upgrade}.Build()
 	if err != nil {
@@ -296,4 +309,21 @@ func ExampleRule_AppendYAML() {
 	}
 	fmt.Println(bytes.Count(stream, []byte("kind: DestinationRule\n")), "rules")
 	// Output: 2 rules
+}
+
+// A program finds a rule by its variable.
+func ExampleRules() {
+	rule, err := destinationrule.Parse([]byte(manifest))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range rule.Validate() {
+		fmt.Println(f.Path, finding.Is(f, destinationrule.PortLevelDropsPolicy))
+	}
+	first := destinationrule.Rules()[0]
+	fmt.Println(first.Code, first.Severity, first.Meaning)
+	// Output:
+	// spec.trafficPolicy.portLevelSettings[0] true
+	// WS101 error The apiVersion is one that Istio serves for DestinationRule.
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -65,8 +66,8 @@ func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 		return nil, err
 	}
 	if !p.known() {
-		path := "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy"
-		return nil, finding.List{unknownEnum(path, p.String(), upgradePolicies)}.WithObject(r.String()).Err()
+		path := fieldpath.Path{specStep, trafficPolicyStep, connectionPoolStep, httpStep, policyStep}
+		return nil, finding.List{unknownEnum(path.String(), p.String(), upgradePolicies)}.WithObject(r.String()).Err()
 	}
 	out := r.clone()
 	if p == UpgradeDefault {

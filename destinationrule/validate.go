@@ -16,6 +16,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -40,6 +41,9 @@ const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
 // Namespace the rule goes where it is applied, and what depends on which namespace that is, is refused.
 func (r *Rule) Validate() finding.List { return r.validate(true) }
 
+var UnknownAPIVersion = finding.Rule{Code: "WS101", Severity: finding.SeverityError,
+	Meaning: "The apiVersion is one that Istio serves for DestinationRule.", Source: apiSchema}
+
 // validate leaves out warnings where nobody asked for them; they cost allocations, which Build need not pay.
 func (r *Rule) validate(warn bool) finding.List {
 	if r == nil {
@@ -50,9 +54,9 @@ func (r *Rule) validate(warn bool) finding.List {
 	switch r.APIVersion {
 	case v1, v1beta1, v1alpha3:
 	default:
-		v.add(finding.New(finding.WS101, "apiVersion",
+		v.add(UnknownAPIVersion, "apiVersion",
 			fmt.Sprintf("%q is no API version of DestinationRule that Istio serves", r.APIVersion),
-			"write "+v1beta1+" (Istio 1.5 and later), "+v1+" (1.22 and later) or "+v1alpha3))
+			"write "+v1beta1+" (Istio 1.5 and later), "+v1+" (1.22 and later) or "+v1alpha3)
 	}
 	if r.Spec == nil {
 		list = append(list, r.written()...)
@@ -65,8 +69,11 @@ func (r *Rule) validate(warn bool) finding.List {
 	return list.WithObject(r.String())
 }
 
+var NoSpec = finding.Rule{Code: "WS102", Severity: finding.SeverityError,
+	Meaning: "A DestinationRule has a spec.", Source: apiSchema}
+
 func noSpec(path, message string) finding.Finding {
-	return finding.New(finding.WS102, path, message, "give it a spec with a host")
+	return finding.New(NoSpec, path, message, "give it a spec with a host")
 }
 
 // A validator collects findings about one rule.
@@ -74,116 +81,136 @@ type validator struct {
 	namespace string
 	warn      bool
 	findings  finding.List
+
+	// The steps to what is being checked. No field of a DestinationRule lies deeper than these, and an array spares the
+	// validation of a good rule an allocation.
+	steps [12]fieldpath.Step
+	depth int
 }
 
-func (v *validator) add(f finding.Finding) { v.findings = append(v.findings, f) }
-
-// A path is a field, list entry or map entry, linked to what holds it. Its text is made only where there is a
-// finding, so that the validation of a good rule does not allocate.
-type path struct {
-	parent *path
-	name   string
-	index  int  // of a list entry
-	item   bool // name[index]
+func (v *validator) add(r finding.Rule, path, message, hint string) {
+	v.findings = append(v.findings, finding.New(r, path, message, hint))
 }
 
-func (p *path) field(name string) path { return path{parent: p, name: name} }
-func (p *path) entry(name string, i int) path {
-	return path{parent: p, name: name, index: i, item: true}
+// enter goes down to a field of what is being checked, enterItem to an item of a list, and leave goes up again.
+func (v *validator) enter(field string) { v.push(fieldpath.Name(field)) }
+func (v *validator) enterItem(i int)    { v.push(fieldpath.Index(i)) }
+func (v *validator) leave()             { v.depth-- }
+
+func (v *validator) push(s fieldpath.Step) {
+	v.steps[v.depth] = s
+	v.depth++
 }
-func (p *path) value(field, key string) string { return p.at(field) + "[" + strconv.Quote(key) + "]" }
 
-// at returns the text of a field below p.
-func (p *path) at(field string) string { return p.String() + "." + field }
+// here returns the path of what is being checked.
+func (v *validator) here() string { return v.below() }
 
-func (p *path) atEntry(field string, i int) string { return p.at(field) + "[" + strconv.Itoa(i) + "]" }
+// at returns the path of a field of what is being checked, atItem that of an item of such a list, and atKey that of an
+// entry of such a map.
+func (v *validator) at(field string) string { return v.below(fieldpath.Name(field)) }
+func (v *validator) atItem(field string, i int) string {
+	return v.below(fieldpath.Name(field), fieldpath.Index(i))
+}
+func (v *validator) atKey(field, key string) string {
+	return v.below(fieldpath.Name(field), fieldpath.Name(key))
+}
 
-// String copies all text out of the path: a string that still pointed into it would force every path of a
-// validation onto the heap.
-func (p *path) String() string { return string(p.appendTo(nil)) }
+func (v *validator) below(steps ...fieldpath.Step) string {
+	return fieldpath.Path(v.steps[:v.depth]).At(steps...)
+}
 
-func (p *path) appendTo(dst []byte) []byte {
-	if p.parent != nil {
-		dst = append(p.parent.appendTo(dst), '.')
+// items calls check with each item of a list, and reports those that are nil.
+func items[T any](v *validator, field string, list []*T, check func(int, *T)) {
+	v.enter(field)
+	defer v.leave()
+	for i, item := range list {
+		v.enterItem(i)
+		if item == nil {
+			v.null()
+		} else {
+			check(i, item)
+		}
+		v.leave()
 	}
-	dst = append(dst, p.name...)
-	if p.item {
-		dst = append(dst, '[')
-		dst = strconv.AppendInt(dst, int64(p.index), 10)
-		dst = append(dst, ']')
-	}
-	return dst
 }
 
 func (v *validator) spec(spec *networking.DestinationRule) {
-	root := path{name: "spec"}
-	v.host(&root, spec.GetHost())
-	policy := root.field("trafficPolicy")
-	v.trafficPolicy(&policy, spec.GetTrafficPolicy())
-	v.subsets(&root, spec.GetSubsets())
-	v.exportTo(&root, spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
-	v.workloadSelector(&root, spec.GetWorkloadSelector())
+	v.enter("spec")
+	defer v.leave()
+	v.host(spec.GetHost())
+	v.trafficPolicy(spec.GetTrafficPolicy())
+	v.subsets(spec.GetSubsets())
+	v.exportTo(spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
+	v.workloadSelector(spec.GetWorkloadSelector())
 	if v.warn {
-		v.effect(&root, spec)
+		v.effect(spec)
 	}
 }
+
+var InvalidHost = finding.Rule{Code: "WS111", Severity: finding.SeverityError,
+	Meaning: "The host is a DNS name, with a wildcard in its first label at most.",
+	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateWildcardDomain"}
 
 // host follows ValidateWildcardDomain in pkg/config/validation/agent.
-func (v *validator) host(p *path, host string) {
+func (v *validator) host(host string) {
 	if !isWildcardDomain(host) {
-		v.add(finding.New(finding.WS111, p.at("host"),
+		v.add(InvalidHost, v.at("host"),
 			fmt.Sprintf("the host %q is no DNS name, nor one with a wildcard in its first label", host),
-			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`))
+			`write the full name of the Service, such as "websockets-server.default.svc.cluster.local"`)
 	}
 }
 
-func (v *validator) subsets(p *path, subsets []*networking.Subset) {
+var (
+	InvalidSubsetName = finding.Rule{Code: "WS117", Severity: finding.SeverityError,
+		Meaning: "The name of a subset is a DNS label.", Source: "istio/istio pkg/config/validation/validation.go, validateSubsetName"}
+	DuplicateSubset = finding.Rule{Code: "WS118", Severity: finding.SeverityError,
+		Meaning: "The name of a subset is that of no other.", Source: istioDestinationRule}
+)
+
+func (v *validator) subsets(subsets []*networking.Subset) {
 	var seen map[string]int
 	if len(subsets) > 1 {
 		seen = make(map[string]int, len(subsets))
 	}
-	for i, s := range subsets {
-		sub := p.entry("subsets", i)
-		if s == nil {
-			v.null(sub.String())
-			continue
-		}
+	items(v, "subsets", subsets, func(i int, s *networking.Subset) {
 		if first, again := seen[s.GetName()]; again {
-			v.add(finding.New(finding.WS118, sub.at("name"),
+			v.add(DuplicateSubset, v.at("name"),
 				fmt.Sprintf("the name %q is that of spec.subsets[%d] too", s.GetName(), first),
-				"give each subset a name of its own"))
+				"give each subset a name of its own")
 		} else if seen != nil {
 			seen[s.GetName()] = i
 		}
 		if !isDNSLabel(s.GetName()) {
-			v.add(finding.New(finding.WS117, sub.at("name"),
+			v.add(InvalidSubsetName, v.at("name"),
 				fmt.Sprintf("the subset name %q is no DNS label", s.GetName()),
-				"write at most 63 letters, digits and '-', with a letter or digit at both ends"))
+				"write at most 63 letters, digits and '-', with a letter or digit at both ends")
 		}
-		v.subsetLabels(&sub, s.GetLabels())
-		policy := sub.field("trafficPolicy")
-		v.trafficPolicy(&policy, s.GetTrafficPolicy())
-	}
+		v.subsetLabels(s.GetLabels())
+		v.trafficPolicy(s.GetTrafficPolicy())
+	})
 }
 
 // subsetLabels follows labels.Instance.Validate in pkg/config/labels, which is looser than Kubernetes: it takes
 // upper case in the prefix of a key and values of any length.
-func (v *validator) subsetLabels(p *path, labels map[string]string) {
+func (v *validator) subsetLabels(labels map[string]string) {
 	start := len(v.findings)
 	for key, value := range labels {
 		if !isLabelKey(key) {
-			v.subsetLabel(p.value("labels", key), fmt.Sprintf("%q is no label key", key))
+			v.subsetLabel(v.atKey("labels", key), fmt.Sprintf("%q is no label key", key))
 		}
 		if !isLabelValue(value) {
-			v.subsetLabel(p.value("labels", key), fmt.Sprintf("%q is no label value", value))
+			v.subsetLabel(v.atKey("labels", key), fmt.Sprintf("%q is no label value", value))
 		}
 	}
 	v.sortFrom(start)
 }
 
+var InvalidSubsetLabel = finding.Rule{Code: "WS119", Severity: finding.SeverityError,
+	Meaning: "A label of a subset has the form of a label.", Source: "istio/istio pkg/config/labels/instance.go, Validate"}
+
 func (v *validator) subsetLabel(path, message string) {
-	v.add(finding.New(finding.WS119, path, message,
-		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it"))
+	v.add(InvalidSubsetLabel, path, message,
+		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it")
 }
 
 // sortFrom puts findings about the entries of a map, which came in the order of the map, into the order of their
@@ -194,9 +221,18 @@ func (v *validator) sortFrom(start int) {
 	})
 }
 
+var (
+	InvalidExportTo = finding.Rule{Code: "WS112", Severity: finding.SeverityError,
+		Meaning: `An entry of exportTo is a namespace, "." or "*".`, Source: istioExportTo}
+	WildcardExportToNotAlone = finding.Rule{Code: "WS114", Severity: finding.SeverityError,
+		Meaning: `"*" stands alone in exportTo.`, Source: istioExportTo}
+	SelectorExported = finding.Rule{Code: "WS115", Severity: finding.SeverityError,
+		Meaning: "A rule with a workloadSelector is exported to its own namespace alone.", Source: istioExportTo}
+)
+
 // exportTo follows validateExportTo in pkg/config/validation. It is stricter where the rule does not say its namespace:
 // "." may then be any, so no other may stand beside it, and no name is known to be the rule's own.
-func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
+func (v *validator) exportTo(exportTo []string, selector bool) {
 	var seen map[string]int
 	if len(exportTo) > 1 {
 		seen = make(map[string]int, len(exportTo))
@@ -207,49 +243,57 @@ func (v *validator) exportTo(p *path, exportTo []string, selector bool) {
 			namespace = v.namespace
 		}
 		if first, again := seen[namespace]; again {
-			v.exportedTwice(p, i, fmt.Sprintf("%q names the same namespace as exportTo[%d], %q", e, first, exportTo[first]),
+			v.exportedTwice(i, fmt.Sprintf("%q names the same namespace as exportTo[%d], %q", e, first, exportTo[first]),
 				"name each namespace once")
 			continue
 		} else if seen != nil {
 			seen[namespace] = i
 		}
 		if e != "." && e != "*" && !isDNSLabel(e) {
-			v.add(finding.New(finding.WS112, p.atEntry("exportTo", i),
+			v.add(InvalidExportTo, v.atItem("exportTo", i),
 				fmt.Sprintf("%q is neither a namespace nor \".\" or \"*\"", e),
-				`write the name of a namespace, "." for the rule's own, or "*" alone for all`))
+				`write the name of a namespace, "." for the rule's own, or "*" alone for all`)
 		}
 		if e == "." && v.namespace == "" && len(exportTo) > 1 {
-			v.exportedTwice(p, i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
+			v.exportedTwice(i, `"." may be a namespace of the list, because the rule does not say its own`, "set metadata.namespace")
 		}
 		if e == "*" && len(exportTo) > 1 {
-			v.add(finding.New(finding.WS114, p.atEntry("exportTo", i), `"*" stands beside other entries`,
-				`write "*" alone, or only the namespaces`))
+			v.add(WildcardExportToNotAlone, v.atItem("exportTo", i), `"*" stands beside other entries`,
+				`write "*" alone, or only the namespaces`)
 		}
 		if selector && namespace != "." && (namespace != v.namespace || namespace == "") {
-			v.add(finding.New(finding.WS115, p.atEntry("exportTo", i),
+			v.add(SelectorExported, v.atItem("exportTo", i),
 				fmt.Sprintf("%q is beyond the rule's own namespace, and a rule with a workloadSelector holds in no other", e),
-				`leave exportTo out or write "." alone`))
+				`leave exportTo out or write "." alone`)
 		}
 	}
 }
 
-func (v *validator) exportedTwice(p *path, i int, message, hint string) {
-	v.add(finding.New(finding.WS113, p.atEntry("exportTo", i), message, hint))
+var DuplicateExportTo = finding.Rule{Code: "WS113", Severity: finding.SeverityError,
+	Meaning: "exportTo names no namespace twice.", Source: istioExportTo}
+
+func (v *validator) exportedTwice(i int, message, hint string) {
+	v.add(DuplicateExportTo, v.atItem("exportTo", i), message, hint)
 }
 
-func (v *validator) workloadSelector(p *path, selector *typev1beta1.WorkloadSelector) {
+var InvalidSelectorLabel = finding.Rule{Code: "WS116", Severity: finding.SeverityError,
+	Meaning: "A label of the workloadSelector has a key, no wildcard, and at most 63 characters in its value.",
+	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector; " + apiSchema}
+
+func (v *validator) workloadSelector(selector *typev1beta1.WorkloadSelector) {
 	if selector == nil {
 		return
 	}
-	sub := p.field("workloadSelector")
+	v.enter("workloadSelector")
+	defer v.leave()
 	if len(selector.GetMatchLabels()) > maxEntries {
-		v.tooMany(sub.at("matchLabels"), len(selector.GetMatchLabels()))
+		v.tooMany(v.at("matchLabels"), len(selector.GetMatchLabels()))
 	}
 	start := len(v.findings)
 	for key, value := range selector.GetMatchLabels() {
 		if reason := selectorProblem(key, value); reason != "" {
-			v.add(finding.New(finding.WS116, sub.value("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
-				"write the labels of the client's pods in full"))
+			v.add(InvalidSelectorLabel, v.atKey("matchLabels", key), fmt.Sprintf("%q: %q %s", key, value, reason),
+				"write the labels of the client's pods in full")
 		}
 	}
 	v.sortFrom(start)
@@ -273,69 +317,85 @@ func selectorProblem(key, value string) string {
 // The helpers below hold the rules that many fields share, each code in one place.
 
 // text checks a string that may hold anything that can be written.
-func (v *validator) text(p *path, field, s string) {
+func (v *validator) text(field, s string) {
 	if !utf8.ValidString(s) {
-		v.notUTF8(p.at(field), s)
+		v.notUTF8(v.at(field), s)
 	}
 }
 
-func (v *validator) texts(p *path, field string, list []string) {
+func (v *validator) texts(field string, list []string) {
 	for i, s := range list {
 		if !utf8.ValidString(s) {
-			v.notUTF8(p.atEntry(field, i), s)
+			v.notUTF8(v.atItem(field, i), s)
 		}
 	}
 }
 
+var NotUTF8 = finding.Rule{Code: "WS103", Severity: finding.SeverityError,
+	Meaning: "Text is UTF-8.", Source: protoJSON}
+
 func (v *validator) notUTF8(path, s string) {
-	v.add(finding.New(finding.WS103, path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
-		"write the text in UTF-8"))
+	v.add(NotUTF8, path, fmt.Sprintf("%q is not UTF-8 and cannot be written as YAML or JSON", s),
+		"write the text in UTF-8")
 }
 
-// null is for entries of lists, and for a oneof that is set to nothing.
-func (v *validator) null(path string) {
-	v.add(finding.New(finding.WS104, path, "the entry is null", "fill it in or leave it out"))
+var NullEntry = finding.Rule{Code: "WS104", Severity: finding.SeverityError,
+	Meaning: "A list has no null entry, and a oneof is not set to nothing.", Source: apiSchema}
+
+// null is for items of lists, and for a oneof that is set to nothing.
+func (v *validator) null() {
+	v.add(NullEntry, v.here(), "the entry is null", "fill it in or leave it out")
 }
+
+var UnknownEnumValue = finding.Rule{Code: "WS105", Severity: finding.SeverityError,
+	Meaning: "An enum has a value that the API knows.", Source: apiSchema}
 
 func unknownEnum(path, got, allowed string) finding.Finding {
-	return finding.New(finding.WS105, path, got+" is no value of this field", "write "+allowed)
+	return finding.New(UnknownEnumValue, path, got+" is no value of this field", "write "+allowed)
 }
 
 // enum checks a number against the names that the generated code has for the enum. The schema knows names only, and
 // protojson writes a number that has none as a number.
-func (v *validator) enum(p *path, field string, number int32, known map[int32]string, allowed string) {
+func (v *validator) enum(field string, number int32, known map[int32]string, allowed string) {
 	if _, ok := known[number]; !ok {
-		v.add(unknownEnum(p.at(field), strconv.Itoa(int(number)), allowed))
+		v.findings = append(v.findings, unknownEnum(v.at(field), strconv.Itoa(int(number)), allowed))
 	}
 }
 
 // duration checks one that the webhook wants in whole milliseconds (agent.ValidateDuration) and the schema from 1ms
 // up.
-func (v *validator) duration(p *path, field string, d *durationpb.Duration) {
-	v.boundedDuration(p, field, d, time.Millisecond, "whole milliseconds from 1ms up")
+func (v *validator) duration(field string, d *durationpb.Duration) {
+	v.boundedDuration(field, d, time.Millisecond, "whole milliseconds from 1ms up")
 }
 
 // requiredDuration is duration for a field that must be there.
-func (v *validator) requiredDuration(p *path, field string, d *durationpb.Duration) {
+func (v *validator) requiredDuration(field string, d *durationpb.Duration) {
 	if d == nil {
-		v.missing(p.at(field), "write a duration, such as 10s")
+		v.missing(v.at(field), "write a duration, such as 10s")
 		return
 	}
-	v.duration(p, field, d)
+	v.duration(field, d)
 }
 
-func (v *validator) boundedDuration(p *path, field string, d *durationpb.Duration, step time.Duration, allowed string) {
-	if d == nil || !v.writable(p, field, d) {
+var DurationOutOfBounds = finding.Rule{Code: "WS107", Severity: finding.SeverityError,
+	Meaning: "A duration keeps to the bounds of its field, mostly whole milliseconds from 1ms up.",
+	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateDuration; " + apiSchema}
+
+func (v *validator) boundedDuration(field string, d *durationpb.Duration, step time.Duration, allowed string) {
+	if d == nil || !v.writable(field, d) {
 		return
 	}
 	if got := d.AsDuration(); got < time.Millisecond || got%step != 0 {
-		v.add(finding.New(finding.WS107, p.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed))
+		v.add(DurationOutOfBounds, v.at(field), fmt.Sprintf("the duration %s is out of bounds", got), "write "+allowed)
 	}
 }
 
+var UnwritableDuration = finding.Rule{Code: "WS106", Severity: finding.SeverityError,
+	Meaning: "A duration is one that can be written.", Source: protoJSON}
+
 // writable checks what holds for any duration. protobuf must have a text for it, and istiod (golang/protobuf jsonpb)
 // and CEL read that text with time.ParseDuration, into 64 bits of nanoseconds.
-func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool {
+func (v *validator) writable(field string, d *durationpb.Duration) bool {
 	if d == nil {
 		return true
 	}
@@ -344,49 +404,62 @@ func (v *validator) writable(p *path, field string, d *durationpb.Duration) bool
 	if d.IsValid() && d.GetSeconds() == int64(got/time.Second) && d.GetNanos() == int32(got%time.Second) {
 		return true
 	}
-	v.add(finding.New(finding.WS106, p.at(field),
+	v.add(UnwritableDuration, v.at(field),
 		fmt.Sprintf("a duration of %d seconds and %d nanoseconds cannot be written so that Istio can read it", d.GetSeconds(), d.GetNanos()),
-		"stay within 292 years, with less than a second of nanoseconds and the same sign for both"))
+		"stay within 292 years, with less than a second of nanoseconds and the same sign for both")
 	return false
 }
 
+var NumberOutOfRange = finding.Rule{Code: "WS108", Severity: finding.SeverityError,
+	Meaning: "A number keeps to the range of its field.", Source: istioDestinationRule + "; " + apiSchema}
+
 func (v *validator) outOfRange(path, got, allowed string) {
-	v.add(finding.New(finding.WS108, path, got+" is out of range", "write "+allowed))
+	v.add(NumberOutOfRange, path, got+" is out of range", "write "+allowed)
 }
 
-func (v *validator) notNegative(p *path, field string, n int32) {
+func (v *validator) notNegative(field string, n int32) {
 	if n < 0 {
-		v.outOfRange(p.at(field), strconv.Itoa(int(n)), "0 or more")
+		v.outOfRange(v.at(field), strconv.Itoa(int(n)), "0 or more")
 	}
 }
 
-func (v *validator) percent(p *path, field string, n int32) {
+func (v *validator) percent(field string, n int32) {
 	if n < 0 || n > 100 {
-		v.outOfRange(p.at(field), strconv.Itoa(int(n)), "a percentage from 0 to 100")
+		v.outOfRange(v.at(field), strconv.Itoa(int(n)), "a percentage from 0 to 100")
 	}
 }
 
 // doublePercent refuses NaN too, which JSON does not have.
-func (v *validator) doublePercent(p *path, field string, n *wrapperspb.DoubleValue) {
+func (v *validator) doublePercent(field string, n *wrapperspb.DoubleValue) {
 	if n != nil && !(n.GetValue() >= 0 && n.GetValue() <= 100) {
-		v.outOfRange(p.at(field), strconv.FormatFloat(n.GetValue(), 'g', -1, 64), "a percentage from 0 to 100")
+		v.outOfRange(v.at(field), strconv.FormatFloat(n.GetValue(), 'g', -1, 64), "a percentage from 0 to 100")
 	}
 }
 
+var MissingField = finding.Rule{Code: "WS109", Severity: finding.SeverityError,
+	Meaning: "A required field is set.", Source: istioDestinationRule + "; " + apiSchema}
+
 func (v *validator) missing(path, hint string) {
-	v.add(finding.New(finding.WS109, path, "the field is required and not set", hint))
+	v.add(MissingField, path, "the field is required and not set", hint)
 }
+
+var RefusedByEnvoy = finding.Rule{Code: "WS179", Severity: finding.Warning,
+	Meaning: "Envoy refuses some values that istiod passes on.",
+	Source:  "envoy/config/cluster/v3/cluster.proto, envoy/config/route/v3/route_components.proto, envoy/extensions/transport_sockets/tls/v3/tls.proto"}
 
 // envoyRefuses warns of what istiod takes and passes on, against the rules of Envoy's own API (protoc-gen-validate).
 // Envoy then goes on with its old configuration, of which only istiod's log tells.
 func (v *validator) envoyRefuses(path, what, hint string) {
 	if v.warn {
-		v.add(finding.New(finding.WS179, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint))
+		v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
 	}
 }
 
+var TooManyEntries = finding.Rule{Code: "WS110", Severity: finding.SeverityError,
+	Meaning: "A list or map has no more entries than the schema allows.", Source: apiSchema}
+
 func (v *validator) tooMany(path string, n int) {
-	v.add(finding.New(finding.WS110, path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096"))
+	v.add(TooManyEntries, path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096")
 }
 
 // isDNSLabel reports whether s is a DNS label as Istio has it: upper case is allowed (labels.IsDNS1123Label in

@@ -25,6 +25,9 @@ const (
 	maxRingSize  = 8388608
 )
 
+// minUpdatePeriod is the least weightUpdatePeriod that destination_rule.proto of istio/api names.
+const minUpdatePeriod = 100 * time.Millisecond
+
 // The labels that failoverPriority may name, and which a region's failover is about already.
 const (
 	topologyRegion  = "topology.kubernetes.io/region"
@@ -32,156 +35,177 @@ const (
 	topologySubzone = "topology.istio.io/subzone"
 )
 
+var LocalityAndZoneAware = finding.Rule{Code: "WS129", Severity: finding.SeverityError,
+	Meaning: "A loadBalancer has either localityLbSetting or zoneAwareLbSetting.", Source: istioLoadBalancer}
+
 // loadBalancer follows validateLoadBalancer in pkg/config/validation.
-func (v *validator) loadBalancer(parent *path, lb *networking.LoadBalancerSettings, ejects bool) {
+func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects bool) {
 	if lb == nil {
 		return
 	}
-	p := parent.field("loadBalancer")
+	v.enter("loadBalancer")
+	defer v.leave()
 	switch policy := lb.GetLbPolicy().(type) {
 	case *networking.LoadBalancerSettings_Simple:
 		if policy != nil {
-			v.enum(&p, "simple", int32(policy.Simple), networking.LoadBalancerSettings_SimpleLB_name,
+			v.enum("simple", int32(policy.Simple), networking.LoadBalancerSettings_SimpleLB_name,
 				"UNSPECIFIED, RANDOM, PASSTHROUGH, ROUND_ROBIN or LEAST_REQUEST")
 		}
 	case *networking.LoadBalancerSettings_ConsistentHash:
 		if policy != nil {
-			v.consistentHash(&p, policy.ConsistentHash)
+			v.consistentHash(policy.ConsistentHash)
+		}
+	case *networking.LoadBalancerSettings_BackendUtilization:
+		if policy != nil {
+			v.backendUtilization(policy.BackendUtilization)
 		}
 	}
 	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
-		v.add(finding.New(finding.WS129, p.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two"))
+		v.add(LocalityAndZoneAware, v.at("zoneAwareLbSetting"), "zoneAwareLbSetting stands beside localityLbSetting", "keep one of the two")
 	}
-	v.locality(&p, lb.GetLocalityLbSetting(), ejects)
-	v.zoneAware(&p, lb.GetZoneAwareLbSetting(), ejects)
+	v.locality(lb.GetLocalityLbSetting(), ejects)
+	v.zoneAware(lb.GetZoneAwareLbSetting(), ejects)
 	// The schema alone bounds this one, so a part of a millisecond is allowed.
-	v.boundedDuration(&p, "warmupDurationSecs", lb.GetWarmupDurationSecs(), time.Nanosecond, "a duration from 1ms up")
+	v.boundedDuration("warmupDurationSecs", lb.GetWarmupDurationSecs(), time.Nanosecond, "a duration from 1ms up")
 	if warmup := lb.GetWarmup(); warmup != nil {
-		sub := p.field("warmup")
-		v.requiredDuration(&sub, "duration", warmup.GetDuration())
-		v.doublePercent(&sub, "minimumPercent", warmup.GetMinimumPercent())
+		v.enter("warmup")
+		v.requiredDuration("duration", warmup.GetDuration())
+		v.doublePercent("minimumPercent", warmup.GetMinimumPercent())
 		if a := warmup.GetAggression(); a != nil && !(a.GetValue() > 0 && a.GetValue() <= math.MaxFloat64) {
-			v.outOfRange(sub.at("aggression"), strconv.FormatFloat(a.GetValue(), 'g', -1, 64), "a number above 0")
+			v.outOfRange(v.at("aggression"), strconv.FormatFloat(a.GetValue(), 'g', -1, 64), "a number above 0")
 		}
+		v.leave()
 	}
 }
 
-func (v *validator) consistentHash(parent *path, hash *networking.LoadBalancerSettings_ConsistentHashLB) {
-	p := parent.field("consistentHash")
+var (
+	RingSizeAndHashAlgorithm = finding.Rule{Code: "WS126", Severity: finding.SeverityError,
+		Meaning: "minimumRingSize does not stand beside ringHash or maglev.", Source: istioLoadBalancer}
+	RingSizeDeprecated = finding.Rule{Code: "WS177", Severity: finding.Warning,
+		Meaning: "consistentHash.minimumRingSize is deprecated.", Source: istioLoadBalancer}
+)
+
+func (v *validator) consistentHash(hash *networking.LoadBalancerSettings_ConsistentHashLB) {
+	v.enter("consistentHash")
+	defer v.leave()
 	if hash == nil {
-		v.null(p.String())
+		v.null()
 		return
 	}
 	switch key := hash.GetHashKey().(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName:
 		if key != nil {
-			v.hashName(&p, "httpHeaderName", key.HttpHeaderName)
+			v.hashName("httpHeaderName", key.HttpHeaderName)
 		}
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpQueryParameterName:
 		if key != nil {
-			v.hashName(&p, "httpQueryParameterName", key.HttpQueryParameterName)
+			v.hashName("httpQueryParameterName", key.HttpQueryParameterName)
 		}
 	case *networking.LoadBalancerSettings_ConsistentHashLB_HttpCookie:
 		if key != nil {
-			v.cookie(&p, key.HttpCookie)
+			v.cookie(key.HttpCookie)
 		}
 	}
 
 	//lint:ignore SA1019 deprecated, and in use
 	size := hash.GetMinimumRingSize()
-	v.ringSize(&p, size)
+	v.ringSize(size)
 	if size != 0 {
 		if hash.HashAlgorithm != nil {
-			v.add(finding.New(finding.WS126, p.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
-				"write ringHash: {minimumRingSize: …} alone"))
+			v.add(RingSizeAndHashAlgorithm, v.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
+				"write ringHash: {minimumRingSize: …} alone")
 		}
 		if v.warn {
-			v.add(finding.New(finding.WS177, p.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
-				"write ringHash: {minimumRingSize: …}"))
+			v.add(RingSizeDeprecated, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
+				"write ringHash: {minimumRingSize: …}")
 		}
 	}
 	switch algorithm := hash.GetHashAlgorithm().(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_RingHash_:
 		if algorithm != nil {
-			v.ringHash(&p, algorithm.RingHash)
+			v.ringHash(algorithm.RingHash)
 		}
 	case *networking.LoadBalancerSettings_ConsistentHashLB_Maglev:
 		if algorithm != nil {
-			v.maglev(&p, algorithm.Maglev)
+			v.maglev(algorithm.Maglev)
 		}
 	}
 }
 
 // hashName warns of a name that makes Envoy refuse the route; neither istiod nor the schema looks at it.
-func (v *validator) hashName(p *path, field, name string) {
-	v.text(p, field, name)
+func (v *validator) hashName(field, name string) {
+	v.text(field, name)
 	if name == "" {
-		v.envoyRefuses(p.at(field), "an empty name to hash by", "name the header or query parameter")
+		v.envoyRefuses(v.at(field), "an empty name to hash by", "name the header or query parameter")
 	}
 }
 
-func (v *validator) cookie(parent *path, cookie *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie) {
-	p := parent.field("httpCookie")
+var DuplicateCookieAttribute = finding.Rule{Code: "WS128", Severity: finding.SeverityError,
+	Meaning: "An attribute of a cookie is given once.", Source: istioLoadBalancer}
+
+func (v *validator) cookie(cookie *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie) {
+	v.enter("httpCookie")
+	defer v.leave()
 	if cookie == nil {
-		v.null(p.String())
+		v.null()
 		return
 	}
 	if cookie.GetName() == "" {
-		v.missing(p.at("name"), "name the cookie to hash by")
+		v.missing(v.at("name"), "name the cookie to hash by")
 	}
-	v.text(&p, "name", cookie.GetName())
-	v.text(&p, "path", cookie.GetPath())
-	v.writable(&p, "ttl", cookie.GetTtl())
+	v.text("name", cookie.GetName())
+	v.text("path", cookie.GetPath())
+	v.writable("ttl", cookie.GetTtl())
 	seen := make(map[string]int, len(cookie.GetAttributes()))
-	for i, a := range cookie.GetAttributes() {
-		sub := p.entry("attributes", i)
-		if a == nil {
-			v.null(sub.String())
-			continue
-		}
-		v.text(&sub, "name", a.GetName())
-		v.text(&sub, "value", a.GetValue())
+	items(v, "attributes", cookie.GetAttributes(), func(i int, a *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie_Attribute) {
+		v.text("name", a.GetName())
+		v.text("value", a.GetValue())
 		if a.GetName() == "" {
-			v.missing(sub.at("name"), "name the attribute")
-			continue
+			v.missing(v.at("name"), "name the attribute")
+			return
 		}
 		if first, again := seen[a.GetName()]; again {
-			v.add(finding.New(finding.WS128, sub.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
-				"give each attribute once"))
-			continue
+			v.add(DuplicateCookieAttribute, v.at("name"), fmt.Sprintf("the attribute %q is attributes[%d] too", a.GetName(), first),
+				"give each attribute once")
+			return
 		}
 		seen[a.GetName()] = i
-	}
+	})
 }
 
 // ringSize checks a size that the API server must read into 64 bits with a sign, and Envoy into its limit.
-func (v *validator) ringSize(p *path, n uint64) {
+func (v *validator) ringSize(n uint64) {
 	switch {
 	case n > math.MaxInt64:
-		v.outOfRange(p.at("minimumRingSize"), strconv.FormatUint(n, 10), "at most "+strconv.Itoa(maxRingSize))
+		v.outOfRange(v.at("minimumRingSize"), strconv.FormatUint(n, 10), "at most "+strconv.Itoa(maxRingSize))
 	case n > maxRingSize:
-		v.envoyRefuses(p.at("minimumRingSize"), "a ring of "+strconv.FormatUint(n, 10), "write at most "+strconv.Itoa(maxRingSize))
+		v.envoyRefuses(v.at("minimumRingSize"), "a ring of "+strconv.FormatUint(n, 10), "write at most "+strconv.Itoa(maxRingSize))
 	}
 }
 
-func (v *validator) ringHash(parent *path, ring *networking.LoadBalancerSettings_ConsistentHashLB_RingHash) {
-	p := parent.field("ringHash")
+func (v *validator) ringHash(ring *networking.LoadBalancerSettings_ConsistentHashLB_RingHash) {
+	v.enter("ringHash")
+	defer v.leave()
 	if ring == nil {
-		v.null(p.String())
+		v.null()
 		return
 	}
-	v.ringSize(&p, ring.GetMinimumRingSize())
+	v.ringSize(ring.GetMinimumRingSize())
 }
 
-func (v *validator) maglev(parent *path, table *networking.LoadBalancerSettings_ConsistentHashLB_MagLev) {
-	p := parent.field("maglev")
+var InvalidMaglevTableSize = finding.Rule{Code: "WS127", Severity: finding.SeverityError,
+	Meaning: "The size of a Maglev table is a prime number below 5000011.", Source: istioLoadBalancer}
+
+func (v *validator) maglev(table *networking.LoadBalancerSettings_ConsistentHashLB_MagLev) {
+	v.enter("maglev")
+	defer v.leave()
 	if table == nil {
-		v.null(p.String())
+		v.null()
 		return
 	}
 	if n := table.GetTableSize(); n > maxTableSize || !isPrime(n) {
-		v.add(finding.New(finding.WS127, p.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
-			"write a prime number below 5000011, such as Envoy's default 65537"))
+		v.add(InvalidMaglevTableSize, v.at("tableSize"), strconv.FormatUint(n, 10)+" is no size for a Maglev table",
+			"write a prime number below 5000011, such as Envoy's default 65537")
 	}
 }
 
@@ -201,103 +225,126 @@ func isPrime(n uint64) bool {
 	return true
 }
 
+var UpdatePeriodTooShort = finding.Rule{Code: "WS181", Severity: finding.Warning,
+	Meaning: "backendUtilization.weightUpdatePeriod is 100ms or more.", Source: apiDestinationRule + ", BackendUtilizationLB.weight_update_period"}
+
+// backendUtilization follows the schema, which takes any duration. What istiod of release 1.32 refuses is not known, so the
+// bound that the API's comments give is a warning.
+func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_BackendUtilizationLB) {
+	v.enter("backendUtilization")
+	defer v.leave()
+	if balance == nil {
+		v.null()
+		return
+	}
+	v.writable("weightStabilizationPeriod", balance.GetWeightStabilizationPeriod())
+	v.writable("weightExpirationPeriod", balance.GetWeightExpirationPeriod())
+	update := balance.GetWeightUpdatePeriod()
+	if v.writable("weightUpdatePeriod", update) && v.warn && update != nil && update.AsDuration() < minUpdatePeriod {
+		v.add(UpdatePeriodTooShort, v.at("weightUpdatePeriod"),
+			fmt.Sprintf("weightUpdatePeriod is %s, and the comments of Istio's API give 100ms for the least", update.AsDuration()),
+			"write 0.1s or more")
+	}
+	v.texts("metricNamesForComputingUtilization", balance.GetMetricNamesForComputingUtilization())
+}
+
+var DistributeAndFailover = finding.Rule{Code: "WS130", Severity: finding.SeverityError,
+	Meaning: "A localityLbSetting has either distribute or failover.", Source: istioLocality}
+
 // locality follows agent.ValidateLocalityLbSetting. ejects says that the policy has an outlierDetection.
-func (v *validator) locality(parent *path, lb *networking.LocalityLoadBalancerSetting, ejects bool) {
+func (v *validator) locality(lb *networking.LocalityLoadBalancerSetting, ejects bool) {
 	if lb == nil {
 		return
 	}
-	p := parent.field("localityLbSetting")
+	v.enter("localityLbSetting")
+	defer v.leave()
 	if len(lb.GetDistribute()) > 0 && len(lb.GetFailover()) > 0 {
-		v.add(finding.New(finding.WS130, p.at("failover"), "failover stands beside distribute", "keep one of the two"))
+		v.add(DistributeAndFailover, v.at("failover"), "failover stands beside distribute", "keep one of the two")
 	}
-	v.texts(&p, "failoverPriority", lb.GetFailoverPriority())
+	v.texts("failoverPriority", lb.GetFailoverPriority())
 	if len(lb.GetFailover()) > 0 {
-		v.priorities(&p, lb.GetFailoverPriority())
+		v.priorities(lb.GetFailoverPriority())
 	}
 
 	var from localities
-	for i, d := range lb.GetDistribute() {
-		sub := p.entry("distribute", i)
-		if d == nil {
-			v.null(sub.String())
-			continue
-		}
-		v.localityText(func() string { return sub.at("from") }, d.GetFrom(), &from)
-		v.weights(&sub, d.GetTo())
-	}
-	for i, f := range lb.GetFailover() {
-		sub := p.entry("failover", i)
-		if f == nil {
-			v.null(sub.String())
-			continue
-		}
-		v.failover(&sub, f.GetFrom(), f.GetTo())
-	}
-	v.failoverNeedsEjection(&p, len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
+	items(v, "distribute", lb.GetDistribute(), func(_ int, d *networking.LocalityLoadBalancerSetting_Distribute) {
+		v.localityText(func() string { return v.at("from") }, d.GetFrom(), &from)
+		v.weights(d.GetTo())
+	})
+	items(v, "failover", lb.GetFailover(), func(_ int, f *networking.LocalityLoadBalancerSetting_Failover) {
+		v.failover(f.GetFrom(), f.GetTo())
+	})
+	v.failoverNeedsEjection(len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
 // zoneAware follows agent.ValidateZoneAwareLbSetting.
-func (v *validator) zoneAware(parent *path, lb *networking.ZoneAwareLoadBalancerSetting, ejects bool) {
+func (v *validator) zoneAware(lb *networking.ZoneAwareLoadBalancerSetting, ejects bool) {
 	if lb == nil {
 		return
 	}
-	p := parent.field("zoneAwareLbSetting")
-	v.texts(&p, "failoverPriority", lb.GetFailoverPriority())
-	v.priorities(&p, lb.GetFailoverPriority())
-	for i, f := range lb.GetFailover() {
-		sub := p.entry("failover", i)
-		if f == nil {
-			v.null(sub.String())
-			continue
-		}
-		v.failover(&sub, f.GetFrom(), f.GetTo())
-	}
+	v.enter("zoneAwareLbSetting")
+	defer v.leave()
+	v.texts("failoverPriority", lb.GetFailoverPriority())
+	v.priorities(lb.GetFailoverPriority())
+	items(v, "failover", lb.GetFailover(), func(_ int, f *networking.ZoneAwareLoadBalancerSetting_Failover) {
+		v.failover(f.GetFrom(), f.GetTo())
+	})
 	if lb.GetMinClusterSize() != nil && lb.GetMinClusterSize().GetValue() == 0 {
-		v.outOfRange(p.at("minClusterSize"), "0", "1 or more")
+		v.outOfRange(v.at("minClusterSize"), "0", "1 or more")
 	}
-	v.failoverNeedsEjection(&p, len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
+	v.failoverNeedsEjection(len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
+var LocalityLabelRanked = finding.Rule{Code: "WS131", Severity: finding.SeverityError,
+	Meaning: "failoverPriority does not name the labels of a locality where regions are ranked without them.",
+	Source:  istioLocality + " and ValidateZoneAwareLbSetting"}
+
 // priorities refuses the labels of a locality where regions have an order already.
-func (v *validator) priorities(p *path, labels []string) {
+func (v *validator) priorities(labels []string) {
 	for i, label := range labels {
 		switch label {
 		case topologyRegion, topologyZone, topologySubzone:
-			v.add(finding.New(finding.WS131, p.atEntry("failoverPriority", i),
+			v.add(LocalityLabelRanked, v.atItem("failoverPriority", i),
 				fmt.Sprintf("%q ranks localities, which are ranked without it here", label),
-				"leave the label out of failoverPriority"))
+				"leave the label out of failoverPriority")
 		}
 	}
 }
 
-func (v *validator) failover(p *path, from, to string) {
-	v.text(p, "from", from)
-	v.text(p, "to", to)
+var InvalidFailover = finding.Rule{Code: "WS135", Severity: finding.SeverityError,
+	Meaning: "A failover is from one region to another.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
+
+func (v *validator) failover(from, to string) {
+	v.text("from", from)
+	v.text("to", to)
 	if from == to || strings.ContainsAny(from, "/*") || strings.ContainsAny(to, "/*") {
-		v.add(finding.New(finding.WS135, p.String(), fmt.Sprintf("a failover from %q to %q is not from one region to another", from, to),
-			"name two regions, without zones and wildcards"))
+		v.add(InvalidFailover, v.here(), fmt.Sprintf("a failover from %q to %q is not from one region to another", from, to),
+			"name two regions, without zones and wildcards")
 	}
 }
 
-func (v *validator) failoverNeedsEjection(p *path, failover, ejects bool) {
+var FailoverWithoutOutlierDetection = finding.Rule{Code: "WS178", Severity: finding.Warning,
+	Meaning: "Failover does nothing without outlierDetection.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
+
+func (v *validator) failoverNeedsEjection(failover, ejects bool) {
 	if v.warn && failover && !ejects {
-		v.add(finding.New(finding.WS178, p.String(), "failover does nothing without outlierDetection, which tells what is unhealthy",
-			"set outlierDetection in the same policy"))
+		v.add(FailoverWithoutOutlierDetection, v.here(), "failover does nothing without outlierDetection, which tells what is unhealthy",
+			"set outlierDetection in the same policy")
 	}
 }
 
-func (v *validator) weights(p *path, to map[string]uint32) {
+func (v *validator) weights(to map[string]uint32) {
 	start := len(v.findings)
 	var total uint64
 	for locality, weight := range to {
 		total += uint64(weight)
 		if weight == 0 || weight > 100 {
-			v.weight(p.value("to", locality), fmt.Sprintf("the weight %d is not from 1 to 100", weight))
+			v.weight(v.atKey("to", locality), fmt.Sprintf("the weight %d is not from 1 to 100", weight))
 		}
 	}
 	v.sortFrom(start)
 	if total != 100 {
-		v.weight(p.at("to"), fmt.Sprintf("the weights come to %d, not 100", total))
+		v.weight(v.at("to"), fmt.Sprintf("the weights come to %d, not 100", total))
 	}
 
 	// istiod walks the map in Go's random order and refuses localities that overlap where it sees the wider one
@@ -307,12 +354,15 @@ func (v *validator) weights(p *path, to map[string]uint32) {
 	})
 	var seen localities
 	for _, locality := range keys {
-		v.localityText(func() string { return p.value("to", locality) }, locality, &seen)
+		v.localityText(func() string { return v.atKey("to", locality) }, locality, &seen)
 	}
 }
 
+var InvalidWeights = finding.Rule{Code: "WS132", Severity: finding.SeverityError,
+	Meaning: "The weights of a distribution are from 1 to 100 and come to 100.", Source: istioLocality}
+
 func (v *validator) weight(path, message string) {
-	v.add(finding.New(finding.WS132, path, message, "give each locality a weight from 1 to 100, 100 in all"))
+	v.add(InvalidWeights, path, message, "give each locality a weight from 1 to 100, 100 in all")
 }
 
 // width is 1 for a locality that ends in a wildcard of its own.
@@ -329,6 +379,15 @@ type localities struct {
 	under map[string]bool // localities within this region or region/zone were seen
 }
 
+var (
+	InvalidLocality = finding.Rule{Code: "WS133", Severity: finding.SeverityError,
+		Meaning: "A locality is region, region/zone or region/zone/subzone, with a wildcard at the end at most.",
+		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}
+	OverlappingLocalities = finding.Rule{Code: "WS134", Severity: finding.SeverityError,
+		Meaning: "The localities of a list do not overlap.",
+		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}
+)
+
 // localityText checks "region", "region/zone" or "region/zone/subzone", where "*" may stand for the last part
 // and all below it, and adds it to those seen.
 func (v *validator) localityText(path func() string, locality string, before *localities) {
@@ -336,11 +395,11 @@ func (v *validator) localityText(path func() string, locality string, before *lo
 	case !utf8.ValidString(locality):
 		v.notUTF8(path(), locality)
 	case !isLocality(locality):
-		v.add(finding.New(finding.WS133, path(), fmt.Sprintf("%q is no locality", locality),
-			`write region/zone/subzone, region/zone or region, with "*" at the end at most`))
+		v.add(InvalidLocality, path(), fmt.Sprintf("%q is no locality", locality),
+			`write region/zone/subzone, region/zone or region, with "*" at the end at most`)
 	case before.overlaps(locality):
-		v.add(finding.New(finding.WS134, path(), fmt.Sprintf("%q overlaps with another locality of the same list", locality),
-			"name each place once; a wildcard goes after the localities that it holds"))
+		v.add(OverlappingLocalities, path(), fmt.Sprintf("%q overlaps with another locality of the same list", locality),
+			"name each place once; a wildcard goes after the localities that it holds")
 	default:
 		before.add(locality)
 	}

@@ -11,266 +11,356 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+var (
+	EmptyTrafficPolicy = finding.Rule{Code: "WS120", Severity: finding.SeverityError,
+		Meaning: "A trafficPolicy sets something.", Source: istioTrafficPolicy}
+	TunnelAndProxyProtocol = finding.Rule{Code: "WS121", Severity: finding.SeverityError,
+		Meaning: "A trafficPolicy has either tunnel or proxyProtocol.", Source: istioTrafficPolicy}
 )
 
 // trafficPolicy checks the policy of the destination or of a subset (validateTrafficPolicy in
 // pkg/config/validation). A list without entries is not written, so it counts as not there.
-func (v *validator) trafficPolicy(p *path, policy *networking.TrafficPolicy) {
+func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
 	if policy == nil {
 		return
 	}
+	v.enter("trafficPolicy")
+	defer v.leave()
 	if !settles(policy) && len(policy.GetPortLevelSettings()) == 0 {
-		v.add(finding.New(finding.WS120, p.String(), "the traffic policy sets nothing, which Istio refuses",
-			"set one of its fields or leave trafficPolicy out"))
+		v.add(EmptyTrafficPolicy, v.here(), "the traffic policy sets nothing, which Istio refuses",
+			"set one of its fields or leave trafficPolicy out")
 	}
 	if policy.GetTunnel() != nil && policy.GetProxyProtocol() != nil {
-		v.add(finding.New(finding.WS121, p.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two"))
+		v.add(TunnelAndProxyProtocol, v.at("proxyProtocol"), "proxyProtocol stands beside tunnel", "keep one of the two")
 	}
-	v.connectionPool(p, policy.GetConnectionPool())
-	v.loadBalancer(p, policy.GetLoadBalancer(), policy.GetOutlierDetection() != nil)
-	v.outlierDetection(p, policy.GetOutlierDetection())
-	v.tls(p, policy.GetTls())
-	v.portLevelSettings(p, policy.GetPortLevelSettings())
-	v.tunnel(p, policy.GetTunnel())
+	v.connectionPool(policy.GetConnectionPool())
+	v.loadBalancer(policy.GetLoadBalancer(), policy.GetOutlierDetection() != nil)
+	v.outlierDetection(policy.GetOutlierDetection())
+	v.tls(policy.GetTls())
+	v.portLevelSettings(policy.GetPortLevelSettings())
+	v.tunnel(policy.GetTunnel())
 	if policy.GetProxyProtocol() != nil {
-		sub := p.field("proxyProtocol")
-		v.enum(&sub, "version", int32(policy.GetProxyProtocol().GetVersion()), networking.TrafficPolicy_ProxyProtocol_VERSION_name, "V1 or V2")
+		v.enter("proxyProtocol")
+		v.enum("version", int32(policy.GetProxyProtocol().GetVersion()), networking.TrafficPolicy_ProxyProtocol_VERSION_name, "V1 or V2")
+		v.leave()
 	}
 	if budget := policy.GetRetryBudget(); budget != nil {
-		sub := p.field("retryBudget")
-		v.doublePercent(&sub, "percent", budget.GetPercent())
-		v.writable(&sub, "budgetInterval", budget.GetBudgetInterval())
+		v.enter("retryBudget")
+		v.doublePercent("percent", budget.GetPercent())
+		v.writable("budgetInterval", budget.GetBudgetInterval())
+		v.leave()
 	}
 }
 
-func (v *validator) portLevelSettings(p *path, settings []*networking.TrafficPolicy_PortTrafficPolicy) {
+var (
+	EmptyPortLevel = finding.Rule{Code: "WS122", Severity: finding.SeverityError,
+		Meaning: "An entry of portLevelSettings sets something for its port.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validatePortTrafficPolicies"}
+	PortLevelOfNoPort = finding.Rule{Code: "WS174", Severity: finding.Warning,
+		Meaning: "A port level for a port outside 1 to 65535 does nothing.", Source: "Kubernetes API, ServicePort"}
+)
+
+func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortTrafficPolicy) {
 	if len(settings) > maxEntries {
-		v.tooMany(p.at("portLevelSettings"), len(settings))
+		v.tooMany(v.at("portLevelSettings"), len(settings))
 	}
-	for i, s := range settings {
-		sub := p.entry("portLevelSettings", i)
+	items(v, "portLevelSettings", settings, func(_ int, s *networking.TrafficPolicy_PortTrafficPolicy) {
 		switch {
-		case s == nil:
-			v.null(sub.String())
-			continue
 		case s.GetPort() == nil:
-			v.missing(sub.at("port"), "write port: {number: …} with the number of the Service's port")
+			v.missing(v.at("port"), "write port: {number: …} with the number of the Service's port")
 		case v.warn && (s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort):
-			v.add(finding.New(finding.WS174, sub.at("port.number"), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
-				"give the number of the Service's port, 1 to 65535"))
+			v.add(PortLevelOfNoPort, v.below(fieldpath.Name("port"), fieldpath.Name("number")), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
+				"give the number of the Service's port, 1 to 65535")
 		}
 		if s.GetConnectionPool() == nil && s.GetLoadBalancer() == nil && s.GetOutlierDetection() == nil && s.GetTls() == nil {
-			v.add(finding.New(finding.WS122, sub.String(), "the entry sets nothing for its port, which Istio refuses",
-				"set connectionPool, loadBalancer, outlierDetection or tls, or leave the entry out"))
-			continue
+			v.add(EmptyPortLevel, v.here(), "the entry sets nothing for its port, which Istio refuses",
+				"set connectionPool, loadBalancer, outlierDetection or tls, or leave the entry out")
+			return
 		}
-		v.connectionPool(&sub, s.GetConnectionPool())
-		v.loadBalancer(&sub, s.GetLoadBalancer(), s.GetOutlierDetection() != nil)
-		v.outlierDetection(&sub, s.GetOutlierDetection())
-		v.tls(&sub, s.GetTls())
-	}
+		v.connectionPool(s.GetConnectionPool())
+		v.loadBalancer(s.GetLoadBalancer(), s.GetOutlierDetection() != nil)
+		v.outlierDetection(s.GetOutlierDetection())
+		v.tls(s.GetTls())
+	})
 	if v.warn && len(settings) > 1 {
-		v.repeatedPorts(p, settings)
+		v.repeatedPorts(settings)
 	}
 }
 
+var DuplicatePortLevel = finding.Rule{Code: "WS175", Severity: finding.Warning,
+	Meaning: "A second port level for the same port does nothing.", Source: istioInheritance}
+
 // repeatedPorts warns of entries that GetPortLevelTrafficPolicy (pilot/pkg/networking/util/util.go) never reaches.
-func (v *validator) repeatedPorts(p *path, settings []*networking.TrafficPolicy_PortTrafficPolicy) {
+func (v *validator) repeatedPorts(settings []*networking.TrafficPolicy_PortTrafficPolicy) {
 	seen := make(map[uint32]int, len(settings))
 	for i, s := range settings {
 		if s.GetPort() == nil {
 			continue
 		}
 		if first, again := seen[s.GetPort().GetNumber()]; again {
-			v.add(finding.New(finding.WS175, p.atEntry("portLevelSettings", i),
+			v.add(DuplicatePortLevel, v.atItem("portLevelSettings", i),
 				fmt.Sprintf("portLevelSettings[%d] is for port %d too, and Istio takes the first", first, s.GetPort().GetNumber()),
-				"merge the two entries"))
+				"merge the two entries")
 			continue
 		}
 		seen[s.GetPort().GetNumber()] = i
 	}
 }
 
+var (
+	ConnectionPoolWithoutProtocol = finding.Rule{Code: "WS123", Severity: finding.SeverityError,
+		Meaning: "A connectionPool has http or tcp.", Source: "istio/istio pkg/config/validation/validation.go, validateConnectionPool"}
+	EmptyConnectionPoolReplaces = finding.Rule{Code: "WS167", Severity: finding.Warning,
+		Meaning: "A connectionPool that sets nothing still replaces another.", Source: istioInheritance}
+)
+
 // connectionPool follows validateConnectionPool.
-func (v *validator) connectionPool(parent *path, pool *networking.ConnectionPoolSettings) {
+func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 	if pool == nil {
 		return
 	}
-	p := parent.field("connectionPool")
+	v.enter("connectionPool")
+	defer v.leave()
 	if pool.GetHttp() == nil && pool.GetTcp() == nil {
-		v.add(finding.New(finding.WS123, p.String(), "the connection pool has neither http nor tcp, which Istio refuses",
-			"set one of the two or leave connectionPool out"))
+		v.add(ConnectionPoolWithoutProtocol, v.here(), "the connection pool has neither http nor tcp, which Istio refuses",
+			"set one of the two or leave connectionPool out")
 		return
 	}
 	if http := pool.GetHttp(); http != nil {
-		v.http(&p, http)
+		v.http(http)
 	}
 	if tcp := pool.GetTcp(); tcp != nil {
-		v.tcp(&p, tcp)
+		v.tcp(tcp)
 	}
 	if v.warn && isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
-		v.add(finding.New(finding.WS167, p.String(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
-			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it"))
+		v.add(EmptyConnectionPoolReplaces, v.here(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
+			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it")
 	}
 }
 
-func (v *validator) http(parent *path, http *networking.ConnectionPoolSettings_HTTPSettings) {
-	p := parent.field("http")
-	v.notNegative(&p, "http1MaxPendingRequests", http.GetHttp1MaxPendingRequests())
-	v.notNegative(&p, "http2MaxRequests", http.GetHttp2MaxRequests())
-	v.notNegative(&p, "maxRequestsPerConnection", http.GetMaxRequestsPerConnection())
-	v.notNegative(&p, "maxRetries", http.GetMaxRetries())
-	v.duration(&p, "idleTimeout", http.GetIdleTimeout())
-	v.enum(&p, "h2UpgradePolicy", int32(http.GetH2UpgradePolicy()), networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy_name, upgradePolicies)
-	v.notNegative(&p, "maxConcurrentStreams", http.GetMaxConcurrentStreams())
+var (
+	UpgradeAndClientProtocol = finding.Rule{Code: "WS124", Severity: finding.SeverityError,
+		Meaning: "h2UpgradePolicy UPGRADE does not stand beside useClientProtocol.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validateConnectionPool"}
+	FewWebSocketsPerConnection = finding.Rule{Code: "WS170", Severity: finding.Warning,
+		Meaning: "http.maxRequestsPerConnection bounds how many WebSockets UPGRADE brings onto one connection.",
+		Source:  "envoy/config/core/v3/protocol.proto, HttpProtocolOptions.max_requests_per_connection"}
+	HTTP2ToApplication = finding.Rule{Code: "WS171", Severity: finding.Warning,
+		Meaning: "useClientProtocol holds for the server's own proxy too, which then sends the application HTTP/2.",
+		Source:  "istio/istio pilot/pkg/networking/core/cluster_traffic_policy.go, applyConnectionPool"}
+)
+
+func (v *validator) http(http *networking.ConnectionPoolSettings_HTTPSettings) {
+	v.enter("http")
+	defer v.leave()
+	v.notNegative("http1MaxPendingRequests", http.GetHttp1MaxPendingRequests())
+	v.notNegative("http2MaxRequests", http.GetHttp2MaxRequests())
+	v.notNegative("maxRequestsPerConnection", http.GetMaxRequestsPerConnection())
+	v.notNegative("maxRetries", http.GetMaxRetries())
+	v.duration("idleTimeout", http.GetIdleTimeout())
+	v.enum("h2UpgradePolicy", int32(http.GetH2UpgradePolicy()), networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy_name, upgradePolicies)
+	v.notNegative("maxConcurrentStreams", http.GetMaxConcurrentStreams())
 	if keepalive := http.GetHttp2KeepAlive(); keepalive != nil {
-		sub := p.field("http2KeepAlive")
-		v.requiredDuration(&sub, "interval", keepalive.GetInterval())
-		v.requiredDuration(&sub, "timeout", keepalive.GetTimeout())
+		v.enter("http2KeepAlive")
+		v.requiredDuration("interval", keepalive.GetInterval())
+		v.requiredDuration("timeout", keepalive.GetTimeout())
+		v.leave()
 	}
 
 	upgrade := http.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
 	switch {
 	case upgrade && http.GetUseClientProtocol():
-		v.add(finding.New(finding.WS124, p.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
-			"leave useClientProtocol out, or the policy"))
+		v.add(UpgradeAndClientProtocol, v.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
+			"leave useClientProtocol out, or the policy")
 	case v.warn && http.GetUseClientProtocol():
-		v.add(finding.New(finding.WS171, p.at("useClientProtocol"),
+		v.add(HTTP2ToApplication, v.at("useClientProtocol"),
 			"useClientProtocol is true, so the application itself is sent HTTP/2 where the client speaks it, WebSockets as extended CONNECT",
-			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)"))
+			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)")
 	}
 	if v.warn && upgrade && http.GetMaxRequestsPerConnection() > 0 {
-		v.add(finding.New(finding.WS170, p.at("maxRequestsPerConnection"),
+		v.add(FewWebSocketsPerConnection, v.at("maxRequestsPerConnection"),
 			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.GetMaxRequestsPerConnection()),
-			"leave maxRequestsPerConnection out"))
+			"leave maxRequestsPerConnection out")
 	}
 }
 
-func (v *validator) tcp(parent *path, tcp *networking.ConnectionPoolSettings_TCPSettings) {
-	p := parent.field("tcp")
-	v.notNegative(&p, "maxConnections", tcp.GetMaxConnections())
-	v.duration(&p, "connectTimeout", tcp.GetConnectTimeout())
-	v.duration(&p, "maxConnectionDuration", tcp.GetMaxConnectionDuration())
+var (
+	IdleTimeoutCutsWebSockets = finding.Rule{Code: "WS168", Severity: finding.Warning,
+		Meaning: "A short tcp.idleTimeout cuts silent WebSockets where the port is proxied as TCP.", Source: "istio/istio#43066"}
+	MaxDurationCutsWebSockets = finding.Rule{Code: "WS169", Severity: finding.Warning,
+		Meaning: "tcp.maxConnectionDuration ends connections that WebSockets are open on.",
+		Source:  apiDestinationRule + ", TCPSettings.maxConnectionDuration"}
+)
+
+func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
+	v.enter("tcp")
+	defer v.leave()
+	v.notNegative("maxConnections", tcp.GetMaxConnections())
+	v.duration("connectTimeout", tcp.GetConnectTimeout())
+	v.duration("maxConnectionDuration", tcp.GetMaxConnectionDuration())
 	// The webhook takes what is 0 in milliseconds, because 0s turns the timeout off.
-	if v.writable(&p, "idleTimeout", tcp.GetIdleTimeout()) && tcp.GetIdleTimeout().AsDuration().Milliseconds() != 0 {
-		v.duration(&p, "idleTimeout", tcp.GetIdleTimeout())
+	if v.writable("idleTimeout", tcp.GetIdleTimeout()) && tcp.GetIdleTimeout().AsDuration().Milliseconds() != 0 {
+		v.duration("idleTimeout", tcp.GetIdleTimeout())
 	}
 	if keepalive := tcp.GetTcpKeepalive(); keepalive != nil {
-		sub := p.field("tcpKeepalive")
-		v.duration(&sub, "time", keepalive.GetTime())
-		v.duration(&sub, "interval", keepalive.GetInterval())
+		v.enter("tcpKeepalive")
+		v.duration("time", keepalive.GetTime())
+		v.duration("interval", keepalive.GetInterval())
+		v.leave()
 	}
 	if !v.warn {
 		return
 	}
 	if idle := tcp.GetIdleTimeout().AsDuration(); idle >= time.Millisecond && idle < time.Hour {
-		v.add(finding.New(finding.WS168, p.at("idleTimeout"),
+		v.add(IdleTimeoutCutsWebSockets, v.at("idleTimeout"),
 			fmt.Sprintf("where Istio proxies the port as TCP, a WebSocket that is silent for %s is cut", idle),
-			"leave idleTimeout out for Istio's hour, or write 0s for none, and let tcpKeepalive find dead peers"))
+			"leave idleTimeout out for Istio's hour, or write 0s for none, and let tcpKeepalive find dead peers")
 	}
 	if tcp.GetMaxConnectionDuration() != nil {
-		v.add(finding.New(finding.WS169, p.at("maxConnectionDuration"),
+		v.add(MaxDurationCutsWebSockets, v.at("maxConnectionDuration"),
 			fmt.Sprintf("Istio closes a connection that is %s old, and WebSockets are meant to stay open", tcp.GetMaxConnectionDuration().AsDuration()),
-			"leave maxConnectionDuration out"))
+			"leave maxConnectionDuration out")
 	}
 }
 
-func (v *validator) outlierDetection(parent *path, outlier *networking.OutlierDetection) {
+var (
+	LocalOriginFailuresNotSplit = finding.Rule{Code: "WS125", Severity: finding.SeverityError,
+		Meaning: "consecutiveLocalOriginFailures takes splitExternalLocalOriginErrors.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validateOutlierDetection"}
+	ConsecutiveErrorsIgnored = finding.Rule{Code: "WS176", Severity: finding.Warning,
+		Meaning: "outlierDetection.consecutiveErrors is deprecated and ignored.",
+		Source:  "istio/istio pkg/config/validation/validation.go, validateOutlierDetection"}
+)
+
+func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 	if outlier == nil {
 		return
 	}
-	p := parent.field("outlierDetection")
-	v.duration(&p, "interval", outlier.GetInterval())
-	v.duration(&p, "baseEjectionTime", outlier.GetBaseEjectionTime())
-	v.percent(&p, "maxEjectionPercent", outlier.GetMaxEjectionPercent())
-	v.percent(&p, "minHealthPercent", outlier.GetMinHealthPercent())
+	v.enter("outlierDetection")
+	defer v.leave()
+	v.duration("interval", outlier.GetInterval())
+	v.duration("baseEjectionTime", outlier.GetBaseEjectionTime())
+	v.percent("maxEjectionPercent", outlier.GetMaxEjectionPercent())
+	v.percent("minHealthPercent", outlier.GetMinHealthPercent())
+	if n := outlier.GetFailurePercentageThreshold().GetValue(); n > 100 {
+		v.outOfRange(v.at("failurePercentageThreshold"), strconv.FormatUint(uint64(n), 10), "a percentage from 0 to 100")
+	}
 	if !outlier.GetSplitExternalLocalOriginErrors() && outlier.GetConsecutiveLocalOriginFailures().GetValue() > 0 {
-		v.add(finding.New(finding.WS125, p.at("consecutiveLocalOriginFailures"),
+		v.add(LocalOriginFailuresNotSplit, v.at("consecutiveLocalOriginFailures"),
 			fmt.Sprintf("consecutiveLocalOriginFailures is %d, but splitExternalLocalOriginErrors is not true", outlier.GetConsecutiveLocalOriginFailures().GetValue()),
-			"set splitExternalLocalOriginErrors: true, or leave consecutiveLocalOriginFailures out"))
+			"set splitExternalLocalOriginErrors: true, or leave consecutiveLocalOriginFailures out")
 	}
 	for i, code := range outlier.GetOutlierDetectionHttpErrorCodes() {
 		if code < 100 || code > 599 {
-			v.outOfRange(p.atEntry("outlierDetectionHttpErrorCodes", i), strconv.FormatUint(uint64(code), 10), "an HTTP status from 100 to 599")
+			v.outOfRange(v.atItem("outlierDetectionHttpErrorCodes", i), strconv.FormatUint(uint64(code), 10), "an HTTP status from 100 to 599")
 		}
 	}
 	//lint:ignore SA1019 that it is deprecated is what the warning says
 	if v.warn && outlier.GetConsecutiveErrors() != 0 {
-		v.add(finding.New(finding.WS176, p.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
-			"write consecutiveGatewayErrors or consecutive5xxErrors"))
+		v.add(ConsecutiveErrorsIgnored, v.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
+			"write consecutiveGatewayErrors or consecutive5xxErrors")
 	}
 }
 
+var (
+	CACertCredentialOfMode = finding.Rule{Code: "WS182", Severity: finding.Warning,
+		Meaning: "tls.caCertCredentialName is for the modes SIMPLE and MUTUAL.", Source: apiDestinationRule + ", ClientTLSSettings.ca_cert_credential_name"}
+	SkipVerifyAndVerification = finding.Rule{Code: "WS136", Severity: finding.SeverityError,
+		Meaning: "insecureSkipVerify does not stand beside what the server would be verified with.", Source: istioTLS}
+	CredentialAndFiles = finding.Rule{Code: "WS137", Severity: finding.SeverityError,
+		Meaning: "credentialName does not stand beside certificate files.", Source: istioTLS}
+	ForeignConfigMap = finding.Rule{Code: "WS138", Severity: finding.SeverityError,
+		Meaning: "A configmap:// credentialName is in the namespace of the rule.", Source: istioTLS}
+)
+
 // tls follows agent.ValidateTLS.
-func (v *validator) tls(parent *path, tls *networking.ClientTLSSettings) {
+func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	if tls == nil {
 		return
 	}
-	p := parent.field("tls")
-	v.enum(&p, "mode", int32(tls.GetMode()), networking.ClientTLSSettings_TLSmode_name, "DISABLE, SIMPLE, MUTUAL or ISTIO_MUTUAL")
-	v.text(&p, "clientCertificate", tls.GetClientCertificate())
-	v.text(&p, "privateKey", tls.GetPrivateKey())
-	v.text(&p, "caCertificates", tls.GetCaCertificates())
-	v.text(&p, "caCrl", tls.GetCaCrl())
-	v.text(&p, "credentialName", tls.GetCredentialName())
-	v.texts(&p, "subjectAltNames", tls.GetSubjectAltNames())
-	v.text(&p, "sni", tls.GetSni())
+	v.enter("tls")
+	defer v.leave()
+	v.enum("mode", int32(tls.GetMode()), networking.ClientTLSSettings_TLSmode_name, "DISABLE, SIMPLE, MUTUAL or ISTIO_MUTUAL")
+	v.text("clientCertificate", tls.GetClientCertificate())
+	v.text("privateKey", tls.GetPrivateKey())
+	v.text("caCertificates", tls.GetCaCertificates())
+	v.text("caCrl", tls.GetCaCrl())
+	v.text("credentialName", tls.GetCredentialName())
+	v.text("caCertCredentialName", tls.GetCaCertCredentialName())
+	v.texts("subjectAltNames", tls.GetSubjectAltNames())
+	v.text("sni", tls.GetSni())
 	if len(tls.GetSni()) > 255 {
-		v.envoyRefuses(p.at("sni"), fmt.Sprintf("an SNI of %d bytes", len(tls.GetSni())), "write at most 255 bytes")
+		v.envoyRefuses(v.at("sni"), fmt.Sprintf("an SNI of %d bytes", len(tls.GetSni())), "write at most 255 bytes")
 	}
 
 	// Without a namespace of its own, the rule cannot be shown to stand where the ConfigMap is.
 	if after, ok := strings.CutPrefix(tls.GetCredentialName(), "configmap://"); ok {
 		namespace, name, _ := strings.Cut(after, "/")
 		if name, _, _ = strings.Cut(name, "/"); name == "" || namespace == "" || namespace != v.namespace {
-			v.add(finding.New(finding.WS138, p.at("credentialName"),
+			v.add(ForeignConfigMap, v.at("credentialName"),
 				fmt.Sprintf("%q does not name a ConfigMap in the rule's own namespace %q", tls.GetCredentialName(), v.namespace),
-				"write configmap://namespace/name with the namespace of the rule, and set metadata.namespace"))
+				"write configmap://namespace/name with the namespace of the rule, and set metadata.namespace")
 		}
 	}
 
 	simple := tls.GetMode() == networking.ClientTLSSettings_SIMPLE
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
+	if v.warn && tls.GetCaCertCredentialName() != "" && !simple && !mutual {
+		v.add(CACertCredentialOfMode, v.at("caCertCredentialName"),
+			fmt.Sprintf("the mode is %s, and the comments of Istio's API have caCertCredentialName apply to SIMPLE and MUTUAL alone", tls.GetMode()),
+			"leave caCertCredentialName out, or set the mode to SIMPLE or MUTUAL")
+	}
 	if tls.GetInsecureSkipVerify().GetValue() && (simple || mutual) &&
 		(tls.GetCaCertificates() != "" || tls.SubjectAltNames != nil || simple && tls.GetCredentialName() != "") {
-		v.add(finding.New(finding.WS136, p.at("insecureSkipVerify"),
+		v.add(SkipVerifyAndVerification, v.at("insecureSkipVerify"),
 			"insecureSkipVerify is true beside what the server would be verified with",
-			"leave out caCertificates and subjectAltNames, with mode SIMPLE also credentialName, or insecureSkipVerify"))
+			"leave out caCertificates and subjectAltNames, with mode SIMPLE also credentialName, or insecureSkipVerify")
 	}
 	switch {
 	case tls.GetCredentialName() != "" && (simple || mutual):
 		if tls.GetClientCertificate() != "" || tls.GetPrivateKey() != "" || tls.GetCaCertificates() != "" || tls.GetCaCrl() != "" {
-			v.add(finding.New(finding.WS137, p.at("credentialName"),
+			v.add(CredentialAndFiles, v.at("credentialName"),
 				fmt.Sprintf("credentialName %q stands beside clientCertificate, privateKey, caCertificates or caCrl", tls.GetCredentialName()),
-				"name the files or the credential, not both"))
+				"name the files or the credential, not both")
 		}
 	case mutual:
 		if tls.GetClientCertificate() == "" {
-			v.missing(p.at("clientCertificate"), "name the file of the client's certificate, or a credentialName, for mode MUTUAL")
+			v.missing(v.at("clientCertificate"), "name the file of the client's certificate, or a credentialName, for mode MUTUAL")
 		}
 		if tls.GetPrivateKey() == "" {
-			v.missing(p.at("privateKey"), "name the file of the client's key, or a credentialName, for mode MUTUAL")
+			v.missing(v.at("privateKey"), "name the file of the client's key, or a credentialName, for mode MUTUAL")
 		}
 	}
 }
 
-func (v *validator) tunnel(parent *path, tunnel *networking.TrafficPolicy_TunnelSettings) {
+var (
+	InvalidTunnelProtocol = finding.Rule{Code: "WS139", Severity: finding.SeverityError,
+		Meaning: "The protocol of a tunnel is CONNECT or POST.", Source: istioTunnel}
+	InvalidTunnelTarget = finding.Rule{Code: "WS140", Severity: finding.SeverityError,
+		Meaning: "The target of a tunnel is a DNS name or an IP address.", Source: istioTunnel}
+)
+
+func (v *validator) tunnel(tunnel *networking.TrafficPolicy_TunnelSettings) {
 	if tunnel == nil {
 		return
 	}
-	p := parent.field("tunnel")
+	v.enter("tunnel")
+	defer v.leave()
 	if tunnel.GetProtocol() != "" && tunnel.GetProtocol() != "CONNECT" && tunnel.GetProtocol() != "POST" {
-		v.add(finding.New(finding.WS139, p.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
-			"write CONNECT or POST, or leave it out for CONNECT"))
+		v.add(InvalidTunnelProtocol, v.at("protocol"), fmt.Sprintf("%q is no protocol of a tunnel", tunnel.GetProtocol()),
+			"write CONNECT or POST, or leave it out for CONNECT")
 	}
 	if !isDomain(tunnel.GetTargetHost()) {
 		if _, err := netip.ParseAddr(tunnel.GetTargetHost()); err != nil {
-			v.add(finding.New(finding.WS140, p.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
-				"write the host that the tunnel ends at"))
+			v.add(InvalidTunnelTarget, v.at("targetHost"), fmt.Sprintf("%q is neither a full DNS name nor an IP address", tunnel.GetTargetHost()),
+				"write the host that the tunnel ends at")
 		}
 	}
 	if tunnel.GetTargetPort() == 0 || tunnel.GetTargetPort() > maxPort {
-		v.outOfRange(p.at("targetPort"), strconv.FormatUint(uint64(tunnel.GetTargetPort()), 10), "a port from 1 to 65535")
+		v.outOfRange(v.at("targetPort"), strconv.FormatUint(uint64(tunnel.GetTargetPort()), 10), "a port from 1 to 65535")
 	}
 }

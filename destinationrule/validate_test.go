@@ -75,7 +75,7 @@ func spoil(t *testing.T, r *Rule, m protoreflect.Message, path string, seen map[
 			try(at+`["a\xff"]`, func() { m.Set(key, value) }, func() { m.Clear(key) })
 			if fd.MapValue().Kind() == protoreflect.StringKind {
 				key := protoreflect.ValueOfString("k").MapKey()
-				try(at+`["k"]`, func() { m.Set(key, protoreflect.ValueOfString("a\xff")) }, func() { m.Clear(key) })
+				try(at+`.k`, func() { m.Set(key, protoreflect.ValueOfString("a\xff")) }, func() { m.Clear(key) })
 			}
 		case fd.IsList():
 			for i := range v.List().Len() {

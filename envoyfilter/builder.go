@@ -99,8 +99,8 @@ func (b Builder) Build() (*Filter, error) {
 	f.Name, f.Namespace, f.Spec = b.Name, b.Namespace, &both.spec
 	f.Labels, f.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
 	f.Spec.Priority = b.Priority
-	r := report{list: f.object().Validate()}
-	b.fill(f.Spec, &r)
+	r := newReport(f.object().Validate())
+	b.fill(f.Spec, r)
 	if r.list.Err() != nil {
 		return nil, r.list.Errors().WithObject(f.String()).Err()
 	}
@@ -121,35 +121,49 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 		spec.ConfigPatches = make([]*networking.EnvoyFilter_EnvoyConfigObjectPatch, len(b.Patches))
 	}
 	r.patchCount(spec)
+	r.enter("configPatches")
+	defer r.leave()
 	for i, p := range b.Patches {
-		mark := r.mark()
+		r.enterItem(i)
 		config, t := p.build(r)
 		r.patch(config, spec.GetPriority())
 		if t.object != nil || t.bare != nil {
 			r.value(config, t)
 		}
-		r.patchPath(mark, i)
+		r.leave()
 		spec.ConfigPatches[i] = config
 	}
 }
+
+var (
+	NoWorkload = finding.Rule{Code: "WS201", Severity: finding.SeverityError,
+		Meaning: "A builder must say which workloads the EnvoyFilter is for.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector)"}
+	TwoWorkloads = finding.Rule{Code: "WS202", Severity: finding.SeverityError,
+		Meaning: "A builder must say only once which workloads the EnvoyFilter is for.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector, targetRefs)"}
+	EmptyWorkloadLabel = finding.Rule{Code: "WS203", Severity: finding.SeverityError,
+		Meaning: "A label that a builder selects workloads by must have a value.",
+		Source:  "kubernetes/apimachinery pkg/util/validation (IsValidLabelValue)"}
+)
 
 // checkTarget reports a builder that does not say which workloads it is for, or says it twice.
 func (b Builder) checkTarget(r *report) {
 	switch {
 	case b.AllWorkloads && (len(b.Workload) > 0 || len(b.TargetRefs) > 0):
-		r.add(finding.New(finding.WS202, "spec", "AllWorkloads is set together with Workload or TargetRefs",
-			"set AllWorkloads only for a filter that is meant for every workload of the namespace"))
+		r.add(TwoWorkloads, r.at(), "AllWorkloads is set together with Workload or TargetRefs",
+			"set AllWorkloads only for a filter that is meant for every workload of the namespace")
 	case !b.AllWorkloads && len(b.Workload) == 0 && len(b.TargetRefs) == 0:
-		r.add(finding.New(finding.WS201, "spec.workloadSelector", "Workload is empty, and a filter without a selector applies to every workload of its namespace",
-			"set Workload to the labels of the pods, or say AllWorkloads"))
+		r.add(NoWorkload, r.at("workloadSelector"), "Workload is empty, and a filter without a selector applies to every workload of its namespace",
+			"set Workload to the labels of the pods, or say AllWorkloads")
 	}
 	mark := r.mark()
 	for key, value := range b.Workload {
 		// Kubernetes allows a label with an empty value, so Validate takes a selector with one. In a program it is
 		// nearly always a setting that came out empty.
 		if value == "" {
-			r.add(finding.New(finding.WS203, labelPath(key), "Workload has an empty value for the label "+quote(key),
-				"give the value that the pods carry"))
+			r.add(EmptyWorkloadLabel, r.at("workloadSelector", "labels", key), "Workload has an empty value for the label "+quote(key),
+				"give the value that the pods carry")
 		}
 	}
 	r.sort(mark)

@@ -128,8 +128,8 @@ func TestBuildAllProblems(t *testing.T) {
 	want := []string{
 		"WS952 metadata.name",
 		`WS954 metadata.labels["a b"]`,
-		`WS203 spec.workloadSelector.labels["x"]`,
-		`WS205 spec.workloadSelector.labels["app"]`,
+		`WS203 spec.workloadSelector.labels.x`,
+		`WS205 spec.workloadSelector.labels.app`,
 		"WS220 spec.configPatches[0].match.context",
 		"WS227 spec.configPatches[1].match.proxy.proxyVersion",
 		"WS242 spec.configPatches[1].patch.operation",

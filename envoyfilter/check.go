@@ -62,14 +62,17 @@ func (as role) entry() role {
 // patch.
 func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t typed) {
 	mark := r.mark()
+	r.enter("patch")
+	r.enter("value")
 	c := checker{report: r, op: config.GetPatch().GetOperation()}
 	tree := config.GetPatch().GetValue()
 	name, _ := selection(config)
 	switch {
 	case t.bare != nil:
+		r.enter("typed_config")
 		c.mergedType(name, t.bare.Descriptor().FullName())
 		c.merged(t.bare, tree.GetFields()["typed_config"].GetStructValue())
-		r.field(mark, "typed_config")
+		r.leave()
 	case c.op == remove:
 		c.message(t.object, tree, unused)
 	case !isMerge(c.op):
@@ -81,14 +84,19 @@ func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t 
 		c.mergedObject(t.object, tree)
 		c.merged(t.object, tree)
 	}
+	r.leave()
+	r.leave()
 	r.sort(mark)
-	r.below(mark, ".patch.value")
 }
 
 type checker struct {
 	*report
 	op networking.EnvoyFilter_Patch_Operation
 }
+
+var ManagerRenamed = finding.Rule{Code: "WS263", Severity: finding.SeverityError,
+	Meaning: "A MERGE must not rename the HttpConnectionManager.",
+	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchNetworkFilter)"}
 
 // mergedFilter checks what istiod does with a filter that is merged: it takes the name and the typed_config, and
 // nothing else (listener_patch.go, patchNetworkFilter and mergeHTTPFilter).
@@ -99,19 +107,19 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, tree *str
 	if a, ok := m.Get(config).Message().Interface().(*anypb.Any); ok && a != nil {
 		if mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl()); err == nil {
 			payload = mt.Descriptor().FullName()
-			mark := c.mark()
+			c.enter(spelling(tree, config))
 			c.mergedType(selected, payload)
-			c.field(mark, spelling(tree, config))
+			c.leave()
 		}
 	}
 	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
 	if name := m.Get(fields.ByName("name")).String(); isManager && name != "" && name != managerFilter {
-		c.add(finding.New(finding.WS263, ".name", fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
-			"leave the name out"))
+		c.add(ManagerRenamed, c.at("name"), fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
+			"leave the name out")
 	}
 	for name := range tree.GetFields() {
 		if fd := fieldByName(fields, name); fd.Name() != "name" && fd.Name() != "typed_config" {
-			c.unmerged(step(name), fmt.Sprintf("a MERGE takes the name and the typed_config of a filter, and not its %s", name))
+			c.unmerged(c.at(name), fmt.Sprintf("a MERGE takes the name and the typed_config of a filter, and not its %s", name))
 		}
 	}
 }
@@ -125,14 +133,22 @@ func (c checker) mergedObject(m protoreflect.Message, tree *structpb.Struct) {
 	}
 	for name := range tree.GetFields() {
 		if fieldByName(fields, name).Name() != "transport_socket" {
-			c.unmerged(step(name), fmt.Sprintf("a MERGE of a cluster with a transport_socket merges only that, and not the %s", name))
+			c.unmerged(c.at(name), fmt.Sprintf("a MERGE of a cluster with a transport_socket merges only that, and not the %s", name))
 		}
 	}
 }
 
+var FieldNotMerged = finding.Rule{Code: "WS264", Severity: finding.SeverityError,
+	Meaning: "A MERGE of a filter takes its name and typed_config only, and one of a cluster's transport_socket only that.",
+	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go, cluster_patch.go"}
+
 func (c checker) unmerged(path, message string) {
-	c.add(finding.New(finding.WS264, path, message, "leave it out, or write it into a patch of its own"))
+	c.add(FieldNotMerged, path, message, "leave it out, or write it into a patch of its own")
 }
+
+var MergeOfOtherType = finding.Rule{Code: "WS262", Severity: finding.SeverityError,
+	Meaning: "A MERGE must give a filter's configuration in the type that the filter has, and not as a TypedStruct.",
+	Source:  "istio/istio pkg/proto/merge/merge.go (descriptor mismatch); pilot/pkg/networking/util/util.go (MergeAnyWithAny)"}
 
 // mergedType checks that the configuration has the type of the filter that it is merged into.
 func (c checker) mergedType(selected string, payload protoreflect.FullName) {
@@ -143,8 +159,8 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 	// No other of Envoy's filters has an HttpConnectionManager. A filter under a name of the user's own may.
 	other := !ok && payload == httpConnectionManager && strings.HasPrefix(selected, "envoy.filters.")
 	if ok && payload != want || other {
-		c.add(finding.New(finding.WS262, "", fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
-			`give the filter's own type, and no TypedStruct, as "@type"`))
+		c.add(MergeOfOtherType, c.at(), fmt.Sprintf("the type %s is merged into %s, which has another: istiod panics, and loses the listener patches that were still to come for the proxy", payload, selected),
+			`give the filter's own type, and no TypedStruct, as "@type"`)
 	}
 }
 
@@ -157,6 +173,10 @@ func (c checker) merged(m protoreflect.Message, tree *structpb.Struct) {
 	c.message(m, tree, part)
 }
 
+var NoTypedConfig = finding.Rule{Code: "WS265", Severity: finding.Warning,
+	Meaning: "An extension must have its typed_config.",
+	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (validateMissingTypedConfigFilterTypes)"}
+
 // message checks m, which is written as tree, and all messages in it.
 func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role) {
 	md := m.Descriptor()
@@ -168,7 +188,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role)
 	}
 	if fd := md.Fields().ByName("typed_config"); fd != nil && !m.Has(fd) && as != unused {
 		if discovery := md.Fields().ByName("config_discovery"); discovery == nil || !m.Has(discovery) {
-			c.add(finding.New(finding.WS265, "", "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`))
+			c.add(NoTypedConfig, c.at(), "the typed_config is missing", `give the configuration with its "@type": Envoy does not look up an extension by its name alone any more`)
 		}
 	}
 	for name, text := range tree.GetFields() {
@@ -176,23 +196,23 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role)
 		if fd == nil {
 			continue // "@type"
 		}
-		mark := c.mark()
+		c.enter(name)
 		set := true
 		switch {
 		case fd.IsList():
 			list := m.Get(fd).List()
 			for i, text := range text.GetListValue().GetValues() {
-				mark := c.mark()
+				c.enterItem(i)
 				c.single(fd, list.Get(i), text, as.entry())
-				c.item(mark, i)
+				c.leave()
 			}
 			set = list.Len() > 0
 		case fd.IsMap():
 			entries := m.Get(fd).Map()
 			entries.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
-				mark := c.mark()
+				c.enter(k.String())
 				c.single(fd.MapValue(), v, text.GetStructValue().GetFields()[k.String()], as.entry())
-				c.entry(mark, k.String())
+				c.leave()
 				return true
 			})
 			set = entries.Len() > 0
@@ -212,7 +232,7 @@ func (c checker) message(m protoreflect.Message, tree *structpb.Struct, as role)
 		if !set && as.isMerged() {
 			c.zero(fmt.Sprintf("a MERGE cannot set %s to %s", name, literal(text)))
 		}
-		c.field(mark, name)
+		c.leave()
 	}
 }
 
@@ -231,7 +251,7 @@ func (c checker) single(fd protoreflect.FieldDescriptor, v protoreflect.Value, t
 // enum reports a number that Envoy's API gives no name.
 func (c checker) enum(fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 	if fd.Enum().Values().ByNumber(v.Enum()) == nil {
-		c.unknownEnum("", int32(v.Enum()), fd.Enum())
+		c.unknownEnum(int32(v.Enum()), fd.Enum())
 	}
 }
 
@@ -269,6 +289,10 @@ func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, 
 	return part
 }
 
+var MergeOfZeroWrapper = finding.Rule{Code: "WS267", Severity: finding.Info,
+	Meaning: "A MERGE of a wrapper that is false, zero or empty does not replace a value that is there.",
+	Source:  "istio/istio pkg/proto/merge/merge.go (mergeMessage)"}
+
 // child checks a message below another one.
 func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 	m = envoyapi.WellKnown(m)
@@ -282,8 +306,8 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 		c.scalar(m.Descriptor().Fields().ByNumber(1), text)
 		// Protobuf merges a wrapper like any message: the zero in it replaces nothing that is there.
 		if as == part && proto.Size(m.Interface()) == 0 {
-			c.add(finding.New(finding.WS267, "", "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
-				"look at the proxy's configuration with istioctl proxy-config before you rely on it"))
+			c.add(MergeOfZeroWrapper, c.at(), "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
+				"look at the proxy's configuration with istioctl proxy-config before you rely on it")
 		}
 	default:
 		c.message(m, text.GetStructValue(), as)
@@ -296,10 +320,6 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 	if err != nil {
 		return // reported where the value was written or read
 	}
-	if withdrawn[m.Descriptor().FullName()] {
-		c.add(finding.New(finding.WS268, entryStep("@type"), fmt.Sprintf("the type %s is not in Envoy's API any more, and istiod of release 1.31 refuses it", m.Descriptor().FullName()),
-			"remove it"))
-	}
 	switch {
 	case envoyapi.HasOwnForm(m.Descriptor()):
 		text, ok := tree.GetFields()["value"]
@@ -307,9 +327,9 @@ func (c checker) any(a *anypb.Any, tree *structpb.Struct, as role) {
 			c.narrow("there is no value beside the type "+string(m.Descriptor().FullName()), `write "value": {} beside "@type"`)
 			return
 		}
-		mark := c.mark()
+		c.enter("value")
 		c.child(m, text, as)
-		c.field(mark, "value")
+		c.leave()
 	case as == part: // the typed_config of a filter that is merged
 		c.merged(m, tree)
 	default:
@@ -341,23 +361,23 @@ func isInteger(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
+var NotReadByIstiod = finding.Rule{Code: "WS269", Severity: finding.SeverityError,
+	Meaning: "A value must be written so that istiod reads it, which is narrower than protobuf's JSON mapping in places.",
+	Source:  "golang/protobuf jsonpb/decode.go; istio/istio pkg/util/protomarshal/protomarshal.go"}
+
 // narrow reports what protobuf's JSON mapping takes, and with it internal/manifest, and what istiod's reader (jsonpb of
 // golang/protobuf 1.5) refuses.
 func (c checker) narrow(message, hint string) {
-	c.add(finding.New(finding.WS269, "", message+", and istiod refuses the EnvoyFilter", hint))
+	c.add(NotReadByIstiod, c.at(), message+", and istiod refuses the EnvoyFilter", hint)
 }
 
-// withdrawn are messages of the Envoy API that this module links and later ones have moved or changed.
-var withdrawn = map[protoreflect.FullName]bool{
-	"envoy.config.endpoint.v3.LbEndpointCollection":      true,
-	"envoy.config.listener.v3.ApiListenerManager":        true,
-	"envoy.config.listener.v3.ListenerManager":           true,
-	"envoy.config.listener.v3.ValidationListenerManager": true,
-}
+var MergeOfZero = finding.Rule{Code: "WS266", Severity: finding.SeverityError,
+	Meaning: "A MERGE cannot set a field to false, zero or empty.",
+	Source:  "istio/istio pkg/proto/merge/merge.go; protobuf.dev/programming-guides/field_presence"}
 
 func (c checker) zero(message string) {
-	c.add(finding.New(finding.WS266, "", message+": to protobuf a field that is false, zero or empty is not there",
-		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one"))
+	c.add(MergeOfZero, c.at(), message+": to protobuf a field that is false, zero or empty is not there",
+		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one")
 }
 
 // literal writes a value that is false, zero or empty.
@@ -377,6 +397,10 @@ func literal(v *structpb.Value) string {
 	return "null"
 }
 
+var UpgradeConfigsAppended = finding.Rule{Code: "WS261", Severity: finding.SeverityError,
+	Meaning: "A MERGE must not give upgrade_configs: they are appended, and Envoy refuses a type that stands twice.",
+	Source:  "istio/istio pilot/pkg/networking/core/listener_builder.go; envoyproxy/envoy source/extensions/filters/network/http_connection_manager/config.cc"}
+
 // manager checks what is merged into an HttpConnectionManager.
 func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
 	all := m.Descriptor().Fields()
@@ -385,18 +409,18 @@ func (c checker) manager(m protoreflect.Message, tree *structpb.Struct) {
 		if fd == nil {
 			continue // "@type"
 		}
-		mark := c.mark()
+		c.enter(name)
 		entries, fields := len(text.GetListValue().GetValues()), len(text.GetStructValue().GetFields())
 		switch {
 		case fd.Name() == "upgrade_configs" && entries > 0:
-			c.add(finding.New(finding.WS261, "", "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
-				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager"))
+			c.add(UpgradeConfigsAppended, c.at(), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
+				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager")
 		case fd.Name() == "http_filters" && entries > 0:
-			c.afterLast("", "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
+			c.afterLast(c.at(), "the MERGE appends http_filters after the router", "use applyTo HTTP_FILTER with INSERT_BEFORE")
 		case slices.Contains(protocolOptions, fd.Name()) && fields == 0 && m.Has(fd):
 			c.zero("the MERGE sets nothing in " + string(fd.Name()))
 		}
-		c.field(mark, name)
+		c.leave()
 	}
 }
 

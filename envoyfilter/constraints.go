@@ -4,7 +4,6 @@ package envoyfilter
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -56,24 +56,28 @@ func (c checker) violation(m protoreflect.Message, tree *structpb.Struct, v envo
 		for i := range v.Oneof.Fields().Len() {
 			members = append(members, v.Oneof.Fields().Get(i).TextName())
 		}
-		c.broken("", "the choice of "+strings.Join(members, ", "), v.Reason)
+		c.broken(nil, "the choice of "+strings.Join(members, ", "), v.Reason)
 		return
 	}
-	path, what := step(spelling(tree, fd)), fd.TextName()
+	path, what := fieldpath.Path{fieldpath.Name(spelling(tree, fd))}, fd.TextName()
 	switch {
 	case v.Index >= 0:
-		path += "[" + strconv.Itoa(v.Index) + "]"
+		path.Push(fieldpath.Index(v.Index))
 		what += describe(fd, m.Get(fd).List().Get(v.Index))
 	case v.Key.IsValid():
-		path += entryStep(v.Key.String())
+		path.Push(fieldpath.Name(v.Key.String()))
 	case m.Has(fd) && !fd.IsList() && !fd.IsMap():
 		what += describe(fd, m.Get(fd))
 	}
 	c.broken(path, what, v.Reason)
 }
 
-func (c checker) broken(path, what, reason string) {
-	c.add(finding.New(finding.WS260, path, fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it"))
+var BreaksEnvoyRule = finding.Rule{Code: "WS260", Severity: finding.SeverityError,
+	Meaning: "A value must hold to the rules of Envoy's API, or the proxy refuses the configuration.",
+	Source:  "envoyproxy/envoy api (protoc-gen-validate rules)"}
+
+func (c checker) broken(below fieldpath.Path, what, reason string) {
+	c.add(BreaksEnvoyRule, c.path.At(below...), fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it")
 }
 
 // describe returns a value ready to stand after its field's name, or "" for what is too large for that.

@@ -81,7 +81,7 @@ func ExampleBuilder_Build() {
 		}
 	}
 	// Output:
-	// WS205 spec.workloadSelector.labels["app"]
+	// WS205 spec.workloadSelector.labels.app
 	//   the value "*" of the label "app" must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit
 	// WS261 spec.configPatches[0].patch.value.typed_config.upgrade_configs
 	//   the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice
@@ -381,4 +381,18 @@ func ExampleFilter_AppendYAML() {
 	// # For WebSockets over HTTP/2.
 	// apiVersion: networking.istio.io/v1alpha3
 	// kind: EnvoyFil…
+}
+
+// A program finds a rule by its variable.
+func ExampleRules() {
+	filter := envoyfilter.Filter{Name: "websockets-server", Spec: &networking.EnvoyFilter{}}
+	for _, f := range filter.Validate() {
+		fmt.Println(f.Path, finding.Is(f, envoyfilter.NoPatches))
+	}
+	first := envoyfilter.Rules()[0]
+	fmt.Println(first.Code, first.Severity, first.Meaning)
+	// Output:
+	// spec.workloadSelector false
+	// spec.configPatches true
+	// WS201 error A builder must say which workloads the EnvoyFilter is for.
 }

@@ -27,8 +27,8 @@ type Filter struct {
 // Parse reads one EnvoyFilter from YAML or JSON. The error is a [*finding.Error] with all problems with their paths.
 //
 // It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
-// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API or of Istio's
-// own filters. Its fields are those of the Go type where the program links one, and else of go-control-plane/envoy v1.37.0.
+// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API, as
+// go-control-plane/envoy v1.40.0 has it, or of Istio's own filters.
 // What a well-formed EnvoyFilter says wrong is not for Parse to judge: see [Filter.Validate].
 //
 // [istio/istio#26390]: https://github.com/istio/istio/issues/26390
@@ -39,16 +39,17 @@ func Parse(data []byte) (*Filter, error) {
 		return nil, err
 	}
 	f := &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}
-	var r report
+	r := newReport(nil)
 	if spec.GetWorkloadSelector() != nil && len(spec.GetTargetRefs()) == 0 && hasTargetRefs(data) {
 		r.twoTargets()
 	}
+	r.enter("configPatches")
 	for i, config := range spec.GetConfigPatches() {
-		mark := r.mark()
+		r.enterItem(i)
 		if k := kindOf(config.GetApplyTo()); k != nil && config.GetPatch().GetValue() != nil {
 			r.decode(k, config.GetPatch().GetValue())
 		}
-		r.patchPath(mark, i)
+		r.leave()
 	}
 	if err := r.list.WithObject(f.String()).Err(); err != nil {
 		return nil, err
@@ -88,15 +89,18 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 	if value == nil {
 		return nil, nil
 	}
-	r := report{}
-	w := r.writer(false)
-	w.structure(value, valueDepth)
-	r.below(0, ".patch.value")
+	r := newReport(nil)
+	r.enter("configPatches")
+	r.enterItem(i)
+	r.enter("patch")
+	r.enter("value")
+	r.writer(false).structure(value, valueDepth)
+	r.leave()
+	r.leave()
 	var m proto.Message
 	if !r.since(0) {
 		m = r.decode(k, value)
 	}
-	r.patchPath(0, i)
 	if err := r.list.WithObject(f.String()).Err(); err != nil {
 		return nil, err
 	}

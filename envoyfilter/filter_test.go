@@ -69,6 +69,7 @@ func TestUnknownTypes(t *testing.T) {
 	for name, want := range map[string]string{
 		"envoy.extensions.filters.network.sip_proxy.v3alpha.SipProxy":                  "contrib",
 		"envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager": "v3",
+		"envoy.config.listener.v3.ListenerManager":                                     "envoy.config.bootstrap.v3",
 	} {
 		_, err := Parse(manifestOf(patches(patchOf("NETWORK_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/"+name+"}}"))))
 		if list := listOf(t, err); len(list) != 1 || !strings.Contains(list[0].Hint, want) {

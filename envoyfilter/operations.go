@@ -251,25 +251,45 @@ func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, fie
 	return "", ""
 }
 
+var (
+	MergePanics = finding.Rule{Code: "WS242", Severity: finding.SeverityError,
+		Meaning: "A MERGE on network or HTTP filters must name the filter, and none is for listener filters: it panics in istiod at the first filter of another type.",
+		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchNetworkFilter, mergeHTTPFilter, patchListenerFilters); pkg/proto/merge/merge.go"}
+	InsertIsAdd = finding.Rule{Code: "WS243", Severity: finding.Warning,
+		Meaning: "An INSERT of what has no order is an ADD.",
+		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (convertToEnvoyFilterWrapper)"}
+	OperationDisputed = finding.Rule{Code: "WS244", Severity: finding.Info,
+		Meaning: "istioctl analyze reports some operations as errors that istiod applies.",
+		Source:  "istio/istio pkg/config/analysis/analyzers/envoyfilter/envoyfilter.go (IST0152 to IST0154)"}
+	RemovesAll = finding.Rule{Code: "WS245", Severity: finding.Warning,
+		Meaning: "A REMOVE without a match removes everything of its kind.",
+		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/cluster_patch.go"}
+	NoPriority = finding.Rule{Code: "WS247", Severity: finding.Info,
+		Meaning: "An operation relative to other filters depends on the order of EnvoyFilters, which priority sets.",
+		Source:  "istio/istio pkg/config/analysis/msg/messages.yaml (IST0151)"}
+	BootstrapNotPatched = finding.Rule{Code: "WS248", Severity: finding.Warning,
+		Meaning: "A patch with the applyTo BOOTSTRAP is not applied.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (BOOTSTRAP)"}
+)
+
 // operation checks what istiod does with the operation on this kind of object.
 func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind, priority int32) {
-	const path = ".patch.operation"
 	op, applyTo := config.GetPatch().GetOperation(), config.GetApplyTo()
 	if applyTo == networking.EnvoyFilter_BOOTSTRAP {
-		r.add(finding.New(finding.WS248, ".applyTo", "istiod of release 1.31 applies no patch to BOOTSTRAP, which the API marks as deprecated",
-			"set what the proxy starts with in its ProxyConfig"))
+		r.add(BootstrapNotPatched, r.at("applyTo"), "istiod of release 1.31 applies no patch to BOOTSTRAP, which the API marks as deprecated",
+			"set what the proxy starts with in its ProxyConfig")
 		return
 	}
 	switch o := k.outcomes[op]; o.effect {
 	case nothing:
-		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s: %s", op, applyTo, o.reason), "use another operation")
+		r.noEffect(r.at("patch", "operation"), fmt.Sprintf("%s does nothing with the applyTo %s: %s", op, applyTo, o.reason), "use another operation")
 		return
 	case likeAdd:
-		r.add(finding.New(finding.WS243, path, fmt.Sprintf("%s is an ADD with the applyTo %s: %s", op, applyTo, o.reason), "write ADD"))
+		r.add(InsertIsAdd, r.at("patch", "operation"), fmt.Sprintf("%s is an ADD with the applyTo %s: %s", op, applyTo, o.reason), "write ADD")
 	case applied:
 	case disputed:
-		r.add(finding.New(finding.WS244, path, fmt.Sprintf("istiod applies %s with the applyTo %s, and istioctl analyze reports it as the error %s", op, applyTo, o.reason),
-			"pass -S to istioctl analyze to suppress it"))
+		r.add(OperationDisputed, r.at("patch", "operation"), fmt.Sprintf("istiod applies %s with the applyTo %s, and istioctl analyze reports it as the error %s", op, applyTo, o.reason),
+			"pass -S to istioctl analyze to suppress it")
 	}
 
 	name, field := selection(config)
@@ -282,18 +302,18 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 		if applyTo == networking.EnvoyFilter_LISTENER_FILTER {
 			what, hint = "is for every listener filter, whatever the match, and", "use REPLACE"
 		}
-		r.add(finding.New(finding.WS242, path, fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint))
+		r.add(MergePanics, r.at("patch", "operation"), fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint)
 	case isFilter && name == "" && (op == merge || op == remove || op == replace):
-		r.noEffect(path, fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
+		r.noEffect(r.at("patch", "operation"), fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
 	case !isFilter && op == remove && config.GetMatch().GetObjectTypes() == nil:
-		r.add(finding.New(finding.WS245, path, fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant"))
+		r.add(RemovesAll, r.at("patch", "operation"), fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant")
 	}
 	if isLast(applyTo, op, name) {
-		r.afterLast(path, fmt.Sprintf("%s puts the filter after the one that ends the chain", op), "use INSERT_BEFORE or INSERT_FIRST")
+		r.afterLast(r.at("patch", "operation"), fmt.Sprintf("%s puts the filter after the one that ends the chain", op), "use INSERT_BEFORE or INSERT_FIRST")
 	}
 	if priority == 0 && (op == remove || op == replace || op == insertBefore || op == insertAfter) {
-		r.add(finding.New(finding.WS247, path, fmt.Sprintf("%s depends on what other EnvoyFilters did before, and the filter has no priority", op),
-			"set spec.priority where several EnvoyFilters patch the same objects"))
+		r.add(NoPriority, r.at("patch", "operation"), fmt.Sprintf("%s depends on what other EnvoyFilters did before, and the filter has no priority", op),
+			"set spec.priority where several EnvoyFilters patch the same objects")
 	}
 }
 
@@ -312,10 +332,18 @@ func isLast(applyTo networking.EnvoyFilter_ApplyTo, op networking.EnvoyFilter_Pa
 	return false
 }
 
+var AfterLastFilter = finding.Rule{Code: "WS246", Severity: finding.Warning,
+	Meaning: "The filter that ends a chain must stay the last one in it.",
+	Source:  "envoyproxy/envoy source/common/config/utility.h (validateTerminalFilters)"}
+
 func (r *report) afterLast(path, message, hint string) {
-	r.add(finding.New(finding.WS246, path, message+", and Envoy refuses the listener", hint))
+	r.add(AfterLastFilter, path, message+", and Envoy refuses the listener", hint)
 }
 
+var OperationDoesNothing = finding.Rule{Code: "WS241", Severity: finding.SeverityError,
+	Meaning: "The operation must be one that istiod applies to this kind of object.",
+	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter; istioctl analyze IST0152 to IST0154"}
+
 func (r *report) noEffect(path, message, hint string) {
-	r.add(finding.New(finding.WS241, path, message, hint))
+	r.add(OperationDoesNothing, path, message, hint)
 }

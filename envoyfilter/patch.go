@@ -103,31 +103,40 @@ func (p Patch) build(r *report) (*networking.EnvoyFilter_EnvoyConfigObjectPatch,
 	return &all.config, t
 }
 
+var (
+	UnknownContext = finding.Rule{Code: "WS220", Severity: finding.SeverityError,
+		Meaning: "A builder's context must be one of those that there are.",
+		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (PatchContext)"}
+	MatchAndShortFields = finding.Rule{Code: "WS221", Severity: finding.SeverityError,
+		Meaning: "A builder's whole match and its short fields must not be set together.", Source: "this library"}
+	TwoContexts = finding.Rule{Code: "WS222", Severity: finding.SeverityError,
+		Meaning: "A builder's context and the one in its whole match must agree.", Source: "this library"}
+)
+
 // match returns the match that Match or the short fields describe.
 func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigObjectMatch {
 	context := networking.EnvoyFilter_SIDECAR_INBOUND
 	if p.Context.isValid() {
 		context = contexts[p.Context]
 	} else {
-		r.add(finding.New(finding.WS220, ".match.context", fmt.Sprintf("%s is none of the contexts", p.Context),
-			"give SidecarInbound, SidecarOutbound or Gateway"))
+		r.add(UnknownContext, r.at("match", "context"), fmt.Sprintf("%s is none of the contexts", p.Context),
+			"give SidecarInbound, SidecarOutbound or Gateway")
 	}
 	if p.Match != nil {
 		if p.ProxyVersion != "" || p.Port != 0 || p.Filter != "" || p.SubFilter != "" {
-			r.add(finding.New(finding.WS221, ".match", "Match is set together with ProxyVersion, Port, Filter or SubFilter",
-				"write what they say into Match"))
+			r.add(MatchAndShortFields, r.at("match"), "Match is set together with ProxyVersion, Port, Filter or SubFilter",
+				"write what they say into Match")
 		}
 		if p.Match.GetContext() != networking.EnvoyFilter_ANY {
 			if p.Context != 0 && p.Match.GetContext() != context {
-				r.add(finding.New(finding.WS222, ".match.context", fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
-					"give one of them"))
+				r.add(TwoContexts, r.at("match", "context"), fmt.Sprintf("Context is %s and the context in Match is %s", p.Context, p.Match.GetContext()),
+					"give one of them")
 			}
 			context = p.Match.GetContext()
 		}
-		mark := r.mark()
-		w := r.writer(true)
-		w.message(p.Match.ProtoReflect(), specDepth)
-		r.below(mark, ".match")
+		r.enter("match")
+		r.writer(true).message(p.Match.ProtoReflect(), specDepth)
+		r.leave()
 		match := proto.CloneOf(p.Match)
 		match.Context = context
 		return match
@@ -146,11 +155,11 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 	switch {
 	case p.Filter == "" && p.SubFilter == "":
 	case p.ApplyTo == networking.EnvoyFilter_LISTENER_FILTER && p.SubFilter == "":
-		r.name(".match.listener.listenerFilter", p.Filter)
+		r.name(p.Filter, "match", "listener", "listenerFilter")
 		all.listener.ListenerFilter = p.Filter
 	default:
-		r.name(".match.listener.filterChain.filter.name", p.Filter)
-		r.name(".match.listener.filterChain.filter.subFilter.name", p.SubFilter)
+		r.name(p.Filter, "match", "listener", "filterChain", "filter", "name")
+		r.name(p.SubFilter, "match", "listener", "filterChain", "filter", "subFilter", "name")
 		all.filter.Name = p.Filter
 		all.chain.Filter = &all.filter
 		all.listener.FilterChain = &all.chain
@@ -164,11 +173,15 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 	return &all.match
 }
 
-// name reports a name to match that cannot be written, at its path.
-func (r *report) name(path, name string) {
-	mark := r.mark()
+// name reports a name to match that cannot be written.
+func (r *report) name(name string, fields ...string) {
+	for _, f := range fields {
+		r.enter(f)
+	}
 	r.writer(true).text(name)
-	r.below(mark, path)
+	for range fields {
+		r.leave()
+	}
 }
 
 // value returns Value as patch.value has it, wrapped where the object of applyTo is a filter, and as messages. The
@@ -186,6 +199,10 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	name := m.Descriptor().FullName()
 	mt, err := envoyapi.Types.FindMessageByName(name)
 	mark := r.mark()
+	r.enter("patch")
+	r.enter("value")
+	defer r.leave()
+	defer r.leave()
 	w := r.writer(false)
 	t := typed{object: m}
 	switch {
@@ -201,15 +218,19 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 		r.wrongType(p, k, fmt.Sprintf("a bare %s has no name, and %s needs a filter with one", name, p.Operation))
 	default:
 		t = typed{bare: m}
+		r.enter("typed_config")
 		written.fields.Fields["typed_config"] = &w.object(m, typeURL(name), valueDepth+1).value
-		r.field(mark, "typed_config")
+		r.leave()
 	}
-	r.below(mark, ".patch.value")
 	if r.since(mark) {
 		return &written.fields, typed{}
 	}
 	return &written.fields, t
 }
+
+var WrongValueType = finding.Rule{Code: "WS219", Severity: finding.SeverityError,
+	Meaning: "The value given to a builder must be of the type that applyTo and the operation take.",
+	Source:  "istio/istio pkg/config/xds/xds.go (BuildXDSObjectFromStruct)"}
 
 func (r *report) wrongType(p Patch, k *kind, message string) {
 	hint := "give an " + string(k.object)
@@ -221,5 +242,5 @@ func (r *report) wrongType(p Patch, k *kind, message string) {
 	case k.typedConfig:
 		hint += " with a name, and with the filter's own configuration in its typed_config"
 	}
-	r.add(finding.New(finding.WS219, "", message, hint))
+	r.add(WrongValueType, r.at(), message, hint)
 }

@@ -9,21 +9,32 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A report collects findings. What checks a part of an object reports paths relative to it, and its caller
-// puts the way to the part before them. So nothing is spent on paths where all is well.
+// A report collects findings about one object.
 type report struct {
 	list finding.List
+	path fieldpath.Path // of what is being checked
 
 	// tooDeep says that a message goes deeper than maxDepth, and that nothing more of it is written.
 	tooDeep bool
+
+	steps [12]fieldpath.Step // what path begins with
 
 	// The fields of the messages that are being walked, one message on top of the other: see fields.
 	set   []setField
 	push  func(protoreflect.FieldDescriptor, protoreflect.Value) bool
 	first [4]setField
+}
+
+// newReport returns a report that begins with the list, and is at the spec.
+func newReport(list finding.List) *report {
+	r := &report{list: list}
+	r.path = r.steps[:0]
+	r.enter("spec")
+	return r
 }
 
 // A setField is a field of a message and its value.
@@ -50,54 +61,27 @@ func (r *report) fields(m protoreflect.Message) []setField {
 // drop gives back what fields returned last.
 func (r *report) drop(set []setField) { r.set = r.set[:len(r.set)-len(set)] }
 
-func (r *report) add(f finding.Finding) { r.list = append(r.list, f) }
+func (r *report) add(rule finding.Rule, path, message, hint string) {
+	r.list = append(r.list, finding.New(rule, path, message, hint))
+}
 
-// mark is the place in the list that field, entry, item and below start from.
-func (r *report) mark() int { return len(r.list) }
+// enter goes down to a field or the entry of a map, enterItem to an item of a list, and leave goes up again.
+func (r *report) enter(name string) { r.path.Push(fieldpath.Name(name)) }
+func (r *report) enterItem(i int)   { r.path.Push(fieldpath.Index(i)) }
+func (r *report) leave()            { r.path.Pop() }
 
-// since says whether something was reported after mark.
+// at returns the path of what is being checked, or of a field below it.
+func (r *report) at(fields ...string) string {
+	text := r.path.Append(nil)
+	for _, name := range fields {
+		text = fieldpath.Path{fieldpath.Name(name)}.Append(text)
+	}
+	return string(text)
+}
+
+// mark returns the place in the list from which sort sorts, and since reports whether something was reported after it.
+func (r *report) mark() int           { return len(r.list) }
 func (r *report) since(mark int) bool { return len(r.list) > mark }
-
-// field puts a field's name before the paths of what was reported since mark.
-func (r *report) field(mark int, name string) {
-	if r.since(mark) {
-		r.below(mark, step(name))
-	}
-}
-
-// entry puts the key of a map's entry before the paths of what was reported since mark.
-func (r *report) entry(mark int, key string) {
-	if r.since(mark) {
-		r.below(mark, entryStep(key))
-	}
-}
-
-// item puts the index of a list's entry before the paths of what was reported since mark.
-func (r *report) item(mark, index int) {
-	if r.since(mark) {
-		r.below(mark, "["+strconv.Itoa(index)+"]")
-	}
-}
-
-// below puts prefix before the paths of what was reported since mark.
-func (r *report) below(mark int, prefix string) {
-	for i := range r.list[mark:] {
-		r.list[mark+i].Path = prefix + r.list[mark+i].Path
-	}
-}
-
-// step is the way to a field: ".name", or ["@name"] for what is no identifier.
-func step(name string) string {
-	for i := range len(name) {
-		if c := name[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || i > 0 && '0' <= c && c <= '9') {
-			return entryStep(name)
-		}
-	}
-	return "." + name
-}
-
-// entryStep is the way to the entry of a map: ["key"].
-func entryStep(key string) string { return "[" + quote(key) + "]" }
 
 // quote returns s in quotes, with its line breaks and control characters escaped, cut to a length that a message
 // can hold.
@@ -109,15 +93,16 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// labelPath is the path of a label in the selector.
-func labelPath(key string) string { return "spec.workloadSelector.labels" + entryStep(key) }
-
 // sort puts what was reported since mark in the order of the paths, where it came in the order of a map.
 func (r *report) sort(mark int) {
 	slices.SortStableFunc(r.list[mark:], func(a, b finding.Finding) int { return strings.Compare(a.Path, b.Path) })
 }
 
+var UnknownEnumValue = finding.Rule{Code: "WS225", Severity: finding.SeverityError,
+	Meaning: "An enum must have a value that the API gives a name.",
+	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (enum); envoyproxy/envoy api (defined_only)"}
+
 // unknownEnum reports a number that has no name in the API.
-func (r *report) unknownEnum(path string, number int32, ed protoreflect.EnumDescriptor) {
-	r.add(finding.New(finding.WS225, path, strconv.Itoa(int(number))+" is no value of "+string(ed.FullName()), "give a value by its name"))
+func (r *report) unknownEnum(number int32, ed protoreflect.EnumDescriptor, field ...string) {
+	r.add(UnknownEnumValue, r.at(field...), strconv.Itoa(int(number))+" is no value of "+string(ed.FullName()), "give a value by its name")
 }

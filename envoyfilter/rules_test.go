@@ -199,7 +199,7 @@ var rules = []struct {
 	{"WS202", "all workloads and targetRefs contradict each other", "spec",
 		built(Builder{TargetRefs: []TargetRef{{"", "Service", "s"}}, AllWorkloads: true, Patches: []Patch{AllowConnect(Gateway)}}),
 		built(Builder{TargetRefs: []TargetRef{{"", "Service", "s"}}, Patches: []Patch{AllowConnect(Gateway)}})},
-	{"WS203", "an empty value is a setting that came out empty", `spec.workloadSelector.labels["app"]`,
+	{"WS203", "an empty value is a setting that came out empty", `spec.workloadSelector.labels.app`,
 		built(Builder{Workload: map[string]string{"app": ""}, Patches: []Patch{AllowConnect(Gateway)}}),
 		text("{workloadSelector: {labels: {app: ''}}, configPatches: [%s]}", manager("stat_prefix: x"))},
 	{"WS204", "the CRD's CEL rule", "spec.targetRefs",
@@ -211,7 +211,7 @@ var rules = []struct {
 	{"WS204", "so are targetRefs without any", "spec.targetRefs",
 		text("{workloadSelector: {labels: {app: a}}, targetRefs: [], configPatches: [%s]}", manager("stat_prefix: x")),
 		text("{workloadSelector: {labels: {app: a}}, targetRefs: null, configPatches: [%s]} # no targetRefs", manager("stat_prefix: x"))},
-	{"WS205", "the webhook refuses a wildcard in a value", `spec.workloadSelector.labels["app"]`,
+	{"WS205", "the webhook refuses a wildcard in a value", `spec.workloadSelector.labels.app`,
 		text("{workloadSelector: {labels: {app: 'a*'}}, configPatches: [%s]}", manager("stat_prefix: x")),
 		text("{workloadSelector: {labels: {app: a}}, configPatches: [%s]}", manager("stat_prefix: x"))},
 	{"WS205", "the webhook refuses an empty key", `spec.workloadSelector.labels[""]`,
@@ -220,7 +220,7 @@ var rules = []struct {
 	{"WS205", "a builder is held to the same", `spec.workloadSelector.labels["*"]`,
 		built(Builder{Workload: map[string]string{"*": "*"}, Patches: []Patch{AllowConnect(Gateway)}}),
 		built(Builder{Workload: map[string]string{"a": "A_b.c-1"}, Patches: []Patch{AllowConnect(Gateway)}})},
-	{"WS205", "the CRD takes 63 characters", `spec.workloadSelector.labels["app"]`,
+	{"WS205", "the CRD takes 63 characters", `spec.workloadSelector.labels.app`,
 		built(Builder{Workload: map[string]string{"app": strings.Repeat("a", 64)}, Patches: []Patch{AllowConnect(Gateway)}}),
 		built(Builder{Workload: map[string]string{"app": strings.Repeat("a", 63)}, Patches: []Patch{AllowConnect(Gateway)}})},
 	{"WS206", "the CRD's maxProperties", "spec.workloadSelector.labels",
@@ -437,6 +437,12 @@ var rules = []struct {
 		text("%s", patches(patchOf("CLUSTER", "cluster: {name: c, portNumber: 80}", "MERGE", "{name: c}"))),
 		text("%s", patches(patchOf("CLUSTER", "cluster: {subset: c, portNumber: 80}", "MERGE", "{name: c}")))},
 
+	{"WS237", "a short name", ".match.listener.filterChain.transportSocket",
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: tls}}", "MERGE", "{name: c}"))),
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: envoy.transport_sockets.tls}}", "MERGE", "{name: c}")))},
+	{"WS237", "that of a cluster", ".match.listener.filterChain.transportSocket",
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: envoy.transport_sockets.internal_upstream}}", "MERGE", "{name: c}"))),
+		text("%s", patches(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: envoy.transport_sockets.raw_buffer}}", "MERGE", "{name: c}")))},
 	{"WS240", "a nil entry panics in istiod", "spec.configPatches[1]",
 		edited(func(s *networking.EnvoyFilter) { s.ConfigPatches = append(s.ConfigPatches, nil) }), edited(func(*networking.EnvoyFilter) {})},
 	{"WS240", "a nil targetRef", "spec.targetRefs[0]",
@@ -538,7 +544,7 @@ var rules = []struct {
 	{"WS260", "an entry of a list is a new message, with all that it requires", ".patch.value.typed_config.access_log[0].filter.and_filter.filters",
 		text("%s", patches(manager("access_log: [{name: a, filter: {and_filter: {filters: []}}, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}}]"))),
 		text("%s", patches(manager("access_log: [{name: a, filter: {not_health_check_filter: {}}, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}}]")))},
-	{"WS260", "so is the value of a map's entry", `.patch.value.load_assignment.named_endpoints["a"].health_check_config.port_value`,
+	{"WS260", "so is the value of a map's entry", `.patch.value.load_assignment.named_endpoints.a.health_check_config.port_value`,
 		text("%s", patches(patchOf("CLUSTER", "", "MERGE", "{load_assignment: {cluster_name: c, named_endpoints: {a: {health_check_config: {port_value: 70000}}}}}"))),
 		text("%s", patches(patchOf("CLUSTER", "", "MERGE", "{load_assignment: {cluster_name: c, named_endpoints: {a: {health_check_config: {port_value: 7000}}}}}")))},
 	{"WS260", "an added object must be whole", ".patch.value.name",
@@ -603,9 +609,6 @@ var rules = []struct {
 		text("%s", patches(patchOf("CLUSTER", "", "ADD", "{name: c, connect_timeout: 1s, transport_socket: {name: tls, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: a, allow_renegotiation: false}}}")))},
 	{"WS267", "false does not replace true", ".patch.value.typed_config.use_remote_address",
 		text("%s", patches(manager("use_remote_address: false"))), text("%s", patches(manager("use_remote_address: true")))},
-	{"WS268", "moved to another package", `.patch.value.listener_manager.typed_config["@type"]`,
-		text("%s", patches(patchOf("BOOTSTRAP", "", "MERGE", "{listener_manager: {name: a, typed_config: {'@type': type.googleapis.com/envoy.config.listener.v3.ListenerManager}}}"))),
-		text("%s", patches(patchOf("BOOTSTRAP", "", "MERGE", "{flags_path: /x}")))},
 	{"WS269", "encoding/json has one alphabet", ".patch.value.direct_response.body.inline_bytes",
 		read("HTTP_ROUTE", `{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_bytes": "_-8="}}}`),
 		read("HTTP_ROUTE", `{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_bytes": "/+8="}}}`)},
@@ -621,7 +624,7 @@ var rules = []struct {
 	{"WS269", "an exponent with a sign", ".patch.value.match.headers[0].range_match.start",
 		read("HTTP_ROUTE", `{"match": {"prefix": "/", "headers": [{"name": "a", "range_match": {"start": "-1e1"}}]}, "direct_response": {"status": 200}}`),
 		read("HTTP_ROUTE", `{"match": {"prefix": "/", "headers": [{"name": "a", "range_match": {"start": "-10"}}]}, "direct_response": {"status": 200}}`)},
-	{"WS269", "a google.protobuf.Empty is written with a value", `.patch.value.typed_per_filter_config["a"]`,
+	{"WS269", "a google.protobuf.Empty is written with a value", `.patch.value.typed_per_filter_config.a`,
 		text("%s", patches(patchOf("HTTP_ROUTE", "", "MERGE", "{typed_per_filter_config: {a: {'@type': type.googleapis.com/google.protobuf.Empty}}}"))),
 		text("%s", patches(patchOf("HTTP_ROUTE", "", "MERGE", "{typed_per_filter_config: {a: {'@type': type.googleapis.com/google.protobuf.Empty, value: {}}}}")))},
 }
@@ -637,9 +640,10 @@ func read(applyTo, value string) input {
 		if err := errors.Join(protojson.Unmarshal([]byte(value), m), protojson.Unmarshal([]byte(value), config.GetPatch().GetValue())); err != nil {
 			t.Fatal(err)
 		}
-		var r report
+		r := newReport(nil)
+		r.enter("configPatches")
+		r.enterItem(0)
 		r.value(config, typed{object: m.ProtoReflect()})
-		r.patchPath(0, 0)
 		return r.list.WithObject("EnvoyFilter ns/f")
 	}
 }
@@ -674,7 +678,7 @@ func withUnknown(m *hcmv3.HttpConnectionManager) *hcmv3.HttpConnectionManager {
 // TestCodes checks that every code of this package's range is reported where it should be, and not where all is well.
 func TestCodes(t *testing.T) {
 	known := map[string]finding.Rule{}
-	for _, c := range finding.Codes() {
+	for _, c := range Rules() {
 		if strings.HasPrefix(c.Code, "WS2") {
 			known[c.Code] = c
 		}

@@ -26,6 +26,10 @@ const (
 	maxProxyVersion = 1024
 )
 
+var NoSelector = finding.Rule{Code: "WS210", Severity: finding.Warning,
+	Meaning: "Without workloadSelector and targetRefs the filter applies to every workload of its namespace.",
+	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector)"}
+
 // Validate returns all that is wrong with the filter, or worth knowing about it, in the order of the fields. Where no
 // finding is an Error, the API server and istiod's webhook take the filter.
 //
@@ -34,34 +38,34 @@ const (
 // through what does nothing or breaks the proxy's configuration; each finding's source says why. Istio's standing
 // warning that an EnvoyFilter exposes internal implementation details is not repeated.
 func (f *Filter) Validate() finding.List {
-	r := report{list: f.object().Validate()}
+	r := newReport(f.object().Validate())
 	spec := f.spec()
 
 	mark := r.mark()
 	w := r.writer(true)
 	w.object(spec.ProtoReflect(), "", specDepth)
 	readable := !r.since(mark) // else its values cannot be decoded
-	r.below(mark, "spec")
 
 	r.target(spec)
 	if spec.GetWorkloadSelector() == nil && len(spec.GetTargetRefs()) == 0 {
-		r.add(finding.New(finding.WS210, "spec.workloadSelector",
+		r.add(NoSelector, r.at("workloadSelector"),
 			"there is no workloadSelector, and so the filter applies to every workload of its namespace, or of the mesh in Istio's root namespace",
-			"select the workloads that need it"))
+			"select the workloads that need it")
 	}
 	r.patchCount(spec)
+	r.enter("configPatches")
 	for i, config := range spec.GetConfigPatches() {
 		if config == nil {
 			continue // reported as an entry that is nil
 		}
-		mark := r.mark()
+		r.enterItem(i)
 		r.patch(config, spec.GetPriority())
 		if k := kindOf(config.GetApplyTo()); readable && k != nil && config.GetPatch().GetValue() != nil {
 			if m := r.decode(k, config.GetPatch().GetValue()); m != nil {
 				r.value(config, typed{object: m.ProtoReflect()})
 			}
 		}
-		r.patchPath(mark, i)
+		r.leave()
 	}
 	return r.list.WithObject(f.String())
 }
@@ -69,9 +73,9 @@ func (f *Filter) Validate() finding.List {
 // decode reads patch.value as the message of its applyTo. It returns nil where that cannot be done.
 func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	m := k.new()
-	list := manifest.Decode(value.AsMap(), ".patch.value", manifest.ProtoJSON, m)
+	list := manifest.Decode(value.AsMap(), r.at("patch", "value"), manifest.ProtoJSON, m)
 	for i := range list {
-		if list[i].Code == finding.WS928.Code && !strings.Contains(list[i].Message, ".v2") {
+		if finding.Is(list[i], finding.WS928) && strings.HasPrefix(list[i].Hint, "correct the name") {
 			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
 		}
 	}
@@ -82,13 +86,19 @@ func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	return m
 }
 
-// patchPath puts the way to spec.configPatches[i] before the paths of what was reported since mark.
-func (r *report) patchPath(mark, i int) {
-	if r.since(mark) {
-		r.item(mark, i)
-		r.below(mark, "spec.configPatches")
-	}
-}
+var (
+	TooManySelectorLabels = finding.Rule{Code: "WS206", Severity: finding.SeverityError,
+		Meaning: "A workloadSelector must have at most 256 labels.",
+		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (maxProperties)"}
+	TooManyTargetRefs = finding.Rule{Code: "WS207", Severity: finding.SeverityError,
+		Meaning: "There must be at most 16 targetRefs.", Source: "istio/api kubernetes/customresourcedefinitions.gen.yaml (maxItems)"}
+	SelectorWithoutLabels = finding.Rule{Code: "WS209", Severity: finding.Warning,
+		Meaning: "A workloadSelector without labels selects every workload of the namespace.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+	TargetRefsNotReadBefore127 = finding.Rule{Code: "WS212", Severity: finding.Info,
+		Meaning: "targetRefs is in the API since release 1.22, and istiod reads it since 1.27.",
+		Source:  "istio/istio#56476; pilot/pkg/model/push_context.go (getMatchedEnvoyFilters)"}
+)
 
 // target checks which workloads the filter is for: workloadSelector and targetRefs.
 func (r *report) target(spec *networking.EnvoyFilter) {
@@ -107,57 +117,70 @@ func (r *report) target(spec *networking.EnvoyFilter) {
 	}
 	r.sort(mark)
 	if n := len(selector.GetLabels()); n > maxSelectorLabels {
-		r.add(finding.New(finding.WS206, "spec.workloadSelector.labels", fmt.Sprintf("the selector has %d labels", n),
-			fmt.Sprintf("give at most %d", maxSelectorLabels)))
+		r.add(TooManySelectorLabels, r.at("workloadSelector", "labels"), fmt.Sprintf("the selector has %d labels", n),
+			fmt.Sprintf("give at most %d", maxSelectorLabels))
 	}
 	if selector != nil && len(selector.GetLabels()) == 0 {
-		r.add(finding.New(finding.WS209, "spec.workloadSelector", "the workloadSelector has no labels, and so the filter applies to every workload of its namespace",
-			"give the labels of the pods that need it"))
+		r.add(SelectorWithoutLabels, r.at("workloadSelector"), "the workloadSelector has no labels, and so the filter applies to every workload of its namespace",
+			"give the labels of the pods that need it")
 	}
 	if len(refs) > maxTargetRefs {
-		r.add(finding.New(finding.WS207, "spec.targetRefs", fmt.Sprintf("there are %d targetRefs", len(refs)),
-			fmt.Sprintf("give at most %d, and the others in another EnvoyFilter", maxTargetRefs)))
+		r.add(TooManyTargetRefs, r.at("targetRefs"), fmt.Sprintf("there are %d targetRefs", len(refs)),
+			fmt.Sprintf("give at most %d, and the others in another EnvoyFilter", maxTargetRefs))
 	}
+	r.enter("targetRefs")
 	for i, ref := range refs {
 		if ref == nil {
 			continue // reported as an entry that is nil
 		}
-		mark := r.mark()
+		r.enterItem(i)
 		r.targetRef(ref)
-		r.item(mark, i)
-		r.below(mark, "spec.targetRefs")
+		r.leave()
 	}
+	r.leave()
 	if len(refs) > 0 {
-		r.add(finding.New(finding.WS212, "spec.targetRefs", "istiod of releases 1.22 to 1.26 takes targetRefs and does not look at it: there the filter applies to every workload of its namespace",
-			"apply it only where every control plane is 1.27 or later"))
+		r.add(TargetRefsNotReadBefore127, r.at("targetRefs"), "istiod of releases 1.22 to 1.26 takes targetRefs and does not look at it: there the filter applies to every workload of its namespace",
+			"apply it only where every control plane is 1.27 or later")
 	}
 }
 
+var SelectorAndTargetRefs = finding.Rule{Code: "WS204", Severity: finding.SeverityError,
+	Meaning: "targetRefs and workloadSelector must not be set together.",
+	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (CEL of spec)"}
+
 func (r *report) twoTargets() {
-	r.add(finding.New(finding.WS204, "spec.targetRefs", "targetRefs is set together with workloadSelector",
-		"use workloadSelector for sidecars and targetRefs for Kubernetes gateways and waypoints, in two EnvoyFilters if both are meant"))
+	r.add(SelectorAndTargetRefs, r.at("targetRefs"), "targetRefs is set together with workloadSelector",
+		"use workloadSelector for sidecars and targetRefs for Kubernetes gateways and waypoints, in two EnvoyFilters if both are meant")
 }
+
+var InvalidSelectorLabel = finding.Rule{Code: "WS205", Severity: finding.SeverityError,
+	Meaning: "A label of the workloadSelector must be one that a pod can have; \"*\" stands for nothing.",
+	Source:  "istio/istio pkg/config/validation/validation.go (ValidateAlphaWorkloadSelector); kubernetes/apimachinery pkg/util/validation"}
 
 // label reports a label that no pod can have. Istio and the CRD refuse the empty key and "*", and take other text
 // that Kubernetes never lets a pod have: such a filter selects nothing.
 func (r *report) label(key, message string) {
-	r.add(finding.New(finding.WS205, labelPath(key), message, "give a label that the pods carry"))
+	r.add(InvalidSelectorLabel, r.at("workloadSelector", "labels", key), message, "give a label that the pods carry")
 }
+
+var TargetRefOfNoGateway = finding.Rule{Code: "WS211", Severity: finding.Warning,
+	Meaning: "istiod attaches EnvoyFilters by targetRefs to gateways only: a Gateway, or the GatewayClass of waypoints.",
+	Source:  "istio/istio pilot/pkg/model/push_context.go (getMatchedEnvoyFilters asks for no Service) and policyattachment.go@release-1.31"}
 
 func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	mark := r.mark()
 	if reason := names.Subdomain(ref.GetGroup()); ref.GetGroup() != "" && reason != "" {
-		r.badRef(".group", "the group "+quote(ref.GetGroup())+" "+reason)
+		r.badRef(r.at("group"), "the group "+quote(ref.GetGroup())+" "+reason)
 	}
 	if !isKind(ref.GetKind()) {
-		r.badRef(".kind", "the kind "+quote(ref.GetKind())+" is not 1 to 63 letters, digits and '-', a letter first and no '-' last")
+		r.badRef(r.at("kind"), "the kind "+quote(ref.GetKind())+" is not 1 to 63 letters, digits and '-', a letter first and no '-' last")
 	}
 	// The CRD takes any name of 1 to 253 characters. No object can have another name than these.
 	if reason := names.Subdomain(ref.GetName()); reason != "" {
-		r.badRef(".name", "the name "+quote(ref.GetName())+" "+reason)
+		r.badRef(r.at("name"), "the name "+quote(ref.GetName())+" "+reason)
 	}
 	if ref.GetNamespace() != "" {
-		r.badRef(".namespace", "the namespace "+quote(ref.GetNamespace())+" is set, and a targetRef cannot leave the filter's own namespace")
+		r.badRef(r.at("namespace"), "the namespace "+quote(ref.GetNamespace())+" is set, and a targetRef cannot leave the filter's own namespace")
 	}
 	if r.since(mark) {
 		return
@@ -165,13 +188,17 @@ func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	// The API speaks of Service and ServiceEntry too. The matcher of EnvoyFilters is given no Service, so these match
 	// nothing (tried on the release-1.31 line).
 	if ref.GetGroup() != "gateway.networking.k8s.io" || ref.GetKind() != "Gateway" && ref.GetKind() != "GatewayClass" {
-		r.add(finding.New(finding.WS211, "", fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.GetKind()), quote(ref.GetGroup())),
-			"give Gateway or GatewayClass of gateway.networking.k8s.io"))
+		r.add(TargetRefOfNoGateway, r.at(), fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.GetKind()), quote(ref.GetGroup())),
+			"give Gateway or GatewayClass of gateway.networking.k8s.io")
 	}
 }
 
+var InvalidTargetRef = finding.Rule{Code: "WS208", Severity: finding.SeverityError,
+	Meaning: "A targetRef must name an object of the filter's own namespace by its group, kind and name.",
+	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (patterns and CEL of targetRefs)"}
+
 func (r *report) badRef(path, message string) {
-	r.add(finding.New(finding.WS208, path, message, "name an object in the filter's own namespace by its group, kind and name"))
+	r.add(InvalidTargetRef, path, message, "name an object in the filter's own namespace by its group, kind and name")
 }
 
 // isKind says whether s matches the CRD's pattern of a kind.
@@ -187,20 +214,41 @@ func isKind(s string) bool {
 	return true
 }
 
+var NoPatches = finding.Rule{Code: "WS213", Severity: finding.SeverityError,
+	Meaning: "An EnvoyFilter must have a patch: without one it does nothing.",
+	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (config_patches)"}
+
 // patchCount reports a filter without patches. Istio takes it; it does nothing, and is nearly always a template
 // that came out empty.
 func (r *report) patchCount(spec *networking.EnvoyFilter) {
 	if len(spec.GetConfigPatches()) == 0 {
-		r.add(finding.New(finding.WS213, "spec.configPatches", "there are no patches", "give at least one, or delete the EnvoyFilter"))
+		r.add(NoPatches, r.at("configPatches"), "there are no patches", "give at least one, or delete the EnvoyFilter")
 	}
 }
+
+var (
+	UnknownApplyTo = finding.Rule{Code: "WS214", Severity: finding.SeverityError,
+		Meaning: "A patch must say to which kind of object it applies.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing applyTo)"}
+	EmptyPatch = finding.Rule{Code: "WS215", Severity: finding.SeverityError,
+		Meaning: "A patch must have an operation and a value.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch)"}
+	UnknownOperation = finding.Rule{Code: "WS216", Severity: finding.SeverityError,
+		Meaning: "A patch must have an operation of the API.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch operation)"}
+	NoValue = finding.Rule{Code: "WS217", Severity: finding.SeverityError,
+		Meaning: "A patch that is no REMOVE must have a value.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch value)"}
+	ValueNotRead = finding.Rule{Code: "WS218", Severity: finding.Info,
+		Meaning: "A REMOVE does not look at its value.", Source: "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
+)
 
 // patch checks all of a patch but its value. Paths are relative to the patch.
 func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, priority int32) {
 	k := kindOf(config.GetApplyTo())
 	if k == nil {
-		r.add(finding.New(finding.WS214, ".applyTo", fmt.Sprintf("the applyTo %s selects no kind of object", config.GetApplyTo()),
-			"give LISTENER, FILTER_CHAIN, NETWORK_FILTER, HTTP_FILTER, LISTENER_FILTER, ROUTE_CONFIGURATION, VIRTUAL_HOST, HTTP_ROUTE, CLUSTER or EXTENSION_CONFIG"))
+		r.add(UnknownApplyTo, r.at("applyTo"), fmt.Sprintf("the applyTo %s selects no kind of object", config.GetApplyTo()),
+			"give LISTENER, FILTER_CHAIN, NETWORK_FILTER, HTTP_FILTER, LISTENER_FILTER, ROUTE_CONFIGURATION, VIRTUAL_HOST, HTTP_ROUTE, CLUSTER or EXTENSION_CONFIG")
 	}
 	r.context(config)
 	if version := config.GetMatch().GetProxy().GetProxyVersion(); version != "" {
@@ -210,62 +258,86 @@ func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, pr
 		r.match(config, k)
 	}
 	if config.GetPatch() == nil {
-		r.add(finding.New(finding.WS215, ".patch", "the patch is missing", "give an operation and a value"))
+		r.add(EmptyPatch, r.at("patch"), "the patch is missing", "give an operation and a value")
 		return
 	}
 	if !isOperation(config.GetPatch().GetOperation()) {
-		r.add(finding.New(finding.WS216, ".patch.operation", fmt.Sprintf("the operation %s does nothing", config.GetPatch().GetOperation()),
-			"give MERGE, ADD, REMOVE, REPLACE, INSERT_FIRST, INSERT_BEFORE or INSERT_AFTER"))
+		r.add(UnknownOperation, r.at("patch", "operation"), fmt.Sprintf("the operation %s does nothing", config.GetPatch().GetOperation()),
+			"give MERGE, ADD, REMOVE, REPLACE, INSERT_FIRST, INSERT_BEFORE or INSERT_AFTER")
 	} else if k != nil {
 		r.operation(config, k, priority)
 	}
 	if class := config.GetPatch().GetFilterClass(); networking.EnvoyFilter_Patch_FilterClass_name[int32(class)] == "" {
-		r.unknownEnum(".patch.filterClass", int32(class), class.Descriptor())
+		r.unknownEnum(int32(class), class.Descriptor(), "patch", "filterClass")
 	} else if class != networking.EnvoyFilter_Patch_UNSPECIFIED {
-		r.unread(".patch.filterClass", "istiod of release 1.31 does not look at filterClass", "give the place with the operation and the match")
+		r.unread(r.at("patch", "filterClass"), "istiod of release 1.31 does not look at filterClass", "give the place with the operation and the match")
 	}
 	switch hasValue := config.GetPatch().GetValue() != nil; {
 	case hasValue && config.GetPatch().GetOperation() == remove:
-		r.add(finding.New(finding.WS218, ".patch.value", "a REMOVE has no use for a value", "leave it out"))
+		r.add(ValueNotRead, r.at("patch", "value"), "a REMOVE has no use for a value", "leave it out")
 	case !hasValue && config.GetPatch().GetOperation() != remove:
-		r.add(finding.New(finding.WS217, ".patch.value", "the value is missing", "give the configuration to apply"))
+		r.add(NoValue, r.at("patch", "value"), "the value is missing", "give the configuration to apply")
 	}
 }
+
+var (
+	WaypointNotRead = finding.Rule{Code: "WS223", Severity: finding.SeverityError,
+		Meaning: "The context WAYPOINT and the match for it have no effect.",
+		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter (no use of WAYPOINT); istio/api kubernetes/customresourcedefinitions.gen.yaml (CEL of match)"}
+	AnyContext = finding.Rule{Code: "WS224", Severity: finding.Warning,
+		Meaning: "The context ANY applies a patch to every side of every proxy.",
+		Source:  "istio/istio#33358; pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchContextMatch)"}
+)
 
 // context checks for which side of the proxy the patch is.
 func (r *report) context(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) {
 	switch context := config.GetMatch().GetContext(); {
 	case context == networking.EnvoyFilter_WAYPOINT || config.GetMatch().GetWaypoint() != nil:
 		// The CRD takes WAYPOINT with a match of its own, and the webhook looks no further then.
-		r.add(finding.New(finding.WS223, ".match.context", "the context WAYPOINT and its match have no effect: no istiod reads them",
-			"for a waypoint give targetRefs and the context SIDECAR_INBOUND"))
+		r.add(WaypointNotRead, r.at("match", "context"), "the context WAYPOINT and its match have no effect: no istiod reads them",
+			"for a waypoint give targetRefs and the context SIDECAR_INBOUND")
 	case networking.EnvoyFilter_PatchContext_name[int32(context)] == "":
-		r.unknownEnum(".match.context", int32(context), context.Descriptor())
+		r.unknownEnum(int32(context), context.Descriptor(), "match", "context")
 	case context == networking.EnvoyFilter_ANY &&
 		config.GetApplyTo() != networking.EnvoyFilter_EXTENSION_CONFIG && config.GetApplyTo() != networking.EnvoyFilter_BOOTSTRAP:
-		r.add(finding.New(finding.WS224, ".match.context", "the context is ANY, and so the patch applies to what sidecars accept, to what they send, and to gateways",
-			"give SIDECAR_INBOUND, SIDECAR_OUTBOUND or GATEWAY, in several patches if need be"))
+		r.add(AnyContext, r.at("match", "context"), "the context is ANY, and so the patch applies to what sidecars accept, to what they send, and to gateways",
+			"give SIDECAR_INBOUND, SIDECAR_OUTBOUND or GATEWAY, in several patches if need be")
 	}
 }
 
+var (
+	ProxyVersionTooLong = finding.Rule{Code: "WS226", Severity: finding.SeverityError,
+		Meaning: "A proxyVersion must have at most 1,024 bytes: a longer one matches no proxy.",
+		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (maxProxyVersionLen)"}
+	InvalidProxyVersion = finding.Rule{Code: "WS227", Severity: finding.SeverityError,
+		Meaning: "A proxyVersion must be a regular expression in RE2 syntax.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+	ProxyVersionNotAnchored = finding.Rule{Code: "WS228", Severity: finding.Warning,
+		Meaning: "A proxyVersion that is not anchored at its beginning matches releases that it does not mean.",
+		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch); istio/istio#43602"}
+)
+
 // proxyVersion checks the pattern that istiod searches for in the proxy's release.
 func (r *report) proxyVersion(pattern string) {
-	const path = ".match.proxy.proxyVersion"
+	r.enter("match")
+	r.enter("proxy")
+	defer r.leave()
+	defer r.leave()
 	// The webhook only warns. Releases before 1.31 compile the pattern all the same, later ones match no proxy.
 	if len(pattern) > maxProxyVersion {
-		r.add(finding.New(finding.WS226, path, fmt.Sprintf("the pattern has %d bytes, and istiod matches no proxy with more than %d", len(pattern), maxProxyVersion),
-			"write a shorter one, for example with version.ProxyVersionPattern"))
+		r.add(ProxyVersionTooLong, r.at("proxyVersion"), fmt.Sprintf("the pattern has %d bytes, and istiod matches no proxy with more than %d", len(pattern), maxProxyVersion),
+			"write a shorter one, for example with version.ProxyVersionPattern")
 		return
 	}
 	re, err := syntax.Parse(pattern, syntax.Perl) // all that regexp.Compile can refuse
 	if err != nil {
-		r.add(finding.New(finding.WS227, path, fmt.Sprintf("%s is no regular expression: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
-			"write it in RE2 syntax, for example with version.ProxyVersionPattern"))
+		r.add(InvalidProxyVersion, r.at("proxyVersion"), fmt.Sprintf("%s is no regular expression: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
+			"write it in RE2 syntax, for example with version.ProxyVersionPattern")
 		return
 	}
 	if !isAnchored(re) {
-		r.add(finding.New(finding.WS228, path, fmt.Sprintf("istiod searches for %s anywhere in the release, as 1.12 is found in 1.1.12 and 11.12.0", quote(pattern)),
-			`begin it with "^", for example with version.ProxyVersionPattern`))
+		r.add(ProxyVersionNotAnchored, r.at("proxyVersion"), fmt.Sprintf("istiod searches for %s anywhere in the release, as 1.12 is found in 1.1.12 and 11.12.0", quote(pattern)),
+			`begin it with "^", for example with version.ProxyVersionPattern`)
 	}
 }
 

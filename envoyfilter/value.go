@@ -141,9 +141,9 @@ func (w writer) object(m protoreflect.Message, url string, depth int) *object {
 		if w.json {
 			name = f.fd.JSONName()
 		}
-		mark := w.mark()
+		w.enter(name)
 		o.fields.Fields[name] = w.fieldValue(f.fd, f.v, depth+1)
-		w.field(mark, name)
+		w.leave()
 	}
 	w.drop(set)
 	return o
@@ -155,21 +155,21 @@ func (w writer) fieldValue(fd protoreflect.FieldDescriptor, v protoreflect.Value
 		list := v.List()
 		values := make([]*structpb.Value, list.Len())
 		for i := range values {
-			mark := w.mark()
+			w.enterItem(i)
 			values[i] = w.single(list.Get(i), fd, depth+1)
-			w.item(mark, i)
+			w.leave()
 		}
 		return structpb.NewListValue(&structpb.ListValue{Values: values})
 	case fd.IsMap():
 		o, start := newObject(), w.mark()
 		key, value := fd.MapKey(), fd.MapValue()
 		v.Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
-			mark := w.mark()
+			w.enter(k.String())
 			if key.Kind() == protoreflect.StringKind {
 				w.text(k.String())
 			}
 			o.fields.Fields[k.String()] = w.single(v, value, depth+1)
-			w.entry(mark, k.String())
+			w.leave()
 			return true
 		})
 		w.sort(start)
@@ -239,11 +239,11 @@ func (w writer) any(a *anypb.Any, depth int) *structpb.Value {
 	}
 	o := newObject()
 	o.fields.Fields["@type"] = stringValue(a.GetTypeUrl())
-	mark := w.mark()
+	w.enter("value")
 	if !w.stop(depth) {
 		o.fields.Fields["value"] = w.message(m, depth+1)
 	}
-	w.field(mark, "value")
+	w.leave()
 	return &o.value
 }
 
@@ -299,10 +299,10 @@ func (w writer) structure(s *structpb.Struct, depth int) *object {
 		return o
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.GetFields())) {
-		mark := w.mark()
+		w.enter(key)
 		w.text(key)
 		o.fields.Fields[key] = w.value(s.GetFields()[key], depth+1)
-		w.field(mark, key)
+		w.leave()
 	}
 	return o
 }
@@ -310,9 +310,9 @@ func (w writer) structure(s *structpb.Struct, depth int) *object {
 func (w writer) listValue(l *structpb.ListValue, depth int) *structpb.Value {
 	values := make([]*structpb.Value, len(l.GetValues()))
 	for i, v := range l.GetValues() {
-		mark := w.mark()
+		w.enterItem(i)
 		values[i] = w.value(v, depth+1)
-		w.item(mark, i)
+		w.leave()
 	}
 	return structpb.NewListValue(&structpb.ListValue{Values: values})
 }
@@ -359,6 +359,10 @@ func (w writer) stop(depth int) bool {
 	return w.tooDeep
 }
 
+var UnwritableValue = finding.Rule{Code: "WS240", Severity: finding.SeverityError,
+	Meaning: "A spec must have a form in JSON that istiod reads back.",
+	Source:  "protobuf.dev/programming-guides/json; golang/protobuf jsonpb/decode.go"}
+
 func (w writer) unwritable(message, hint string) {
-	w.add(finding.New(finding.WS240, "", message, hint))
+	w.add(UnwritableValue, w.at(), message, hint)
 }

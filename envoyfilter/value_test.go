@@ -44,7 +44,7 @@ func TestWriterAgainstProtojson(t *testing.T) {
 		if err := protojson.Unmarshal(text, want); err != nil {
 			t.Fatal(err)
 		}
-		w := (&report{}).writer(false)
+		w := newReport(nil).writer(false)
 		got := w.message(m, 0)
 		if len(w.list) > 0 {
 			t.Fatalf("%s: %v", m.Descriptor().FullName(), w.list)
@@ -71,8 +71,8 @@ func TestWriterUnwritable(t *testing.T) {
 		{"an Any without a type", &anypb.Any{}, `the type "" of the Any is not known` + anyHint},
 		{"a bad message in the Any of an Any", mustAny(&anypb.Any{TypeUrl: "x/y"}), `.value: the type "x/y" of the Any is not known` + anyHint},
 		{"a map with a nil entry", &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"b": nil, "a": nil}},
-			`.filter_metadata["a"]: the entry is nil (remove it, or give it a value)` + "\n" +
-				`error WS240 .filter_metadata["b"]: the entry is nil (remove it, or give it a value)`},
+			`.filter_metadata.a: the entry is nil (remove it, or give it a value)` + "\n" +
+				`error WS240 spec.filter_metadata.b: the entry is nil (remove it, or give it a value)`},
 		{"a member of a oneof that is nil", &clusterv3.Cluster{LbConfig: &clusterv3.Cluster_RingHashLbConfig_{}}, ".ring_hash_lb_config: the entry is nil (remove it, or give it a value)"},
 		{"an Any within an Any that goes too deep", deep(), "the value is nested more than 100 levels deep (flatten the configuration)"},
 		{"a long text is cut", &structpb.Struct{Fields: map[string]*structpb.Value{"a": structpb.NewStringValue(strings.Repeat("\xff", 400))}},
@@ -80,13 +80,13 @@ func TestWriterUnwritable(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {
-			w := (&report{}).writer(false)
+			w := newReport(nil).writer(false)
 			w.message(test.m.ProtoReflect(), 0)
-			got := strings.TrimPrefix(strings.TrimPrefix(w.list.String(), "error WS240"), ":")
+			got := strings.TrimPrefix(strings.TrimPrefix(w.list.String(), "error WS240 spec"), ": ")
 			if strings.Contains(test.want, "nested") {
-				got = got[strings.Index(got, ": ")+1:] // the way down is long
+				got = got[strings.Index(got, ": ")+2:] // the way down is long
 			}
-			if got != " "+test.want {
+			if got != test.want {
 				t.Errorf("got  %s\nwant  %s", got, test.want)
 			}
 		})
@@ -130,7 +130,7 @@ func TestWriterWellKnown(t *testing.T) {
 		{structpb.NewNullValue(), `null`},
 	}
 	for _, test := range tests {
-		w := (&report{}).writer(false)
+		w := newReport(nil).writer(false)
 		want := &structpb.Value{}
 		if err := protojson.Unmarshal([]byte(test.want), want); err != nil {
 			t.Fatal(err)

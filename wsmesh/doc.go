@@ -24,7 +24,8 @@
 // The policy is UPGRADE from Istio 1.12.0 on, counted over the oldest control plane and proxy of the mesh. That
 // boundary is the one that the documents of Alibaba Cloud Service Mesh give for WebSocket over HTTP/2. Upstream
 // code shows no technical change there: istiod 1.11.8 applies the pair just as 1.12.0 does, and the remedy was
-// confirmed on 1.10 ([istio/istio#33534]). [WithMinimumRelease] moves the boundary for those who have tried it.
+// confirmed on 1.10 ([istio/istio#33534]). Options.MinimumRelease moves the boundary for those who
+// have tried it.
 //
 // # Errors
 //

@@ -157,10 +157,21 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestColour: only a terminal is sent colours, and what a manifest says cannot speak to it.
+// TestColour: only a terminal is sent colours, and what a manifest or a file's name says cannot speak to it.
 func TestColour(t *testing.T) {
 	var out, errs bytes.Buffer
 	nasty := strings.Replace(broken, "namespace: prod", `namespace: "\e[2J"`, 1)
+	for _, format := range []string{"text", "json", "sarif", "github", "mermaid"} {
+		if _, text, _ := audit(t, nasty, "-istio", "1.24.1", "-o", format, "-"); strings.Contains(text, "\x1b") || !strings.Contains(text, "2J") {
+			t.Errorf("-o %s writes %q", format, text)
+		}
+	}
+	if _, _, text := audit(t, nasty, "-istio", "1.24.1", "-fix", "-"); strings.Contains(text, "\x1b") {
+		t.Errorf("-fix writes %q", text)
+	}
+	if _, _, text := audit(t, "", "-istio", "1.24.1", "no\x1b[2J\n::error::such.yaml"); strings.Contains(text, "\x1b") || !strings.Contains(text, `\x1b[2J`+"\n"+`\x3a:error::such.yaml`) {
+		t.Errorf("an error is %q", text)
+	}
 	run([]string{"-istio", "1.24.1", "-"}, strings.NewReader(nasty), &out, &errs, true)
 	if text := out.String(); !strings.Contains(text, "\x1b[31merror\x1b[0m WS") || strings.Contains(text, "\x1b[2J") {
 		t.Errorf("%q", text)

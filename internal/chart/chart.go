@@ -9,25 +9,12 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// chartText quotes text for mermaid, which reads HTML, markdown and entities of its own in it. A line break stays one.
-func chartText(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			b.WriteString("<br>")
-		case strings.ContainsRune("\"#<>&`\\;", r) || r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, "#%d;", max(r, ' '))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
+// label returns text as a quoted label. A line break stays one.
+func label(text string) string { return `"` + finding.EscapeMermaid(text) + `"` }
 
 // A Chart is a flowchart of mermaid in the making.
 type Chart struct {
@@ -47,7 +34,7 @@ func New() *Chart {
 // Open begins a group of nodes with a title.
 func (c *Chart) Open(title string) {
 	c.groups++
-	fmt.Fprintf(&c.text, "  subgraph g%d[%s]\n", c.groups, chartText(title))
+	fmt.Fprintf(&c.text, "  subgraph g%d[%s]\n", c.groups, label(title))
 }
 
 // Close ends the group.
@@ -57,7 +44,7 @@ func (c *Chart) Close() { c.text.WriteString("  end\n") }
 func (c *Chart) Node(name string) string {
 	id := "n" + strconv.Itoa(len(c.Names)+1)
 	c.Names[id] = name
-	fmt.Fprintf(&c.text, "    %s[%s]\n", id, chartText(name))
+	fmt.Fprintf(&c.text, "    %s[%s]\n", id, label(name))
 	return id
 }
 
@@ -77,7 +64,7 @@ func (c *Chart) Arrow(from, to, text string, broken bool) {
 		c.broken = append(c.broken, strconv.Itoa(c.links))
 	}
 	c.links++
-	fmt.Fprintf(&c.text, "    %s %s|%s| %s\n", from, end, chartText(text), to)
+	fmt.Fprintf(&c.text, "    %s %s|%s| %s\n", from, end, label(text), to)
 }
 
 // Write writes the flowchart.

@@ -640,8 +640,12 @@ func (w *walker) badAny(message, hint string) {
 
 func (w *walker) unknownType(url string) {
 	hint := "correct the name: it is the full name of an Envoy message, as its documentation gives it, after \"type.googleapis.com/\""
-	if name := url[strings.LastIndexByte(url, '/')+1:]; strings.Contains(name, ".v2.") || strings.Contains(name, ".v2alpha.") {
+	name := url[strings.LastIndexByte(url, '/')+1:]
+	switch {
+	case strings.Contains(name, ".v2.") || strings.Contains(name, ".v2alpha."):
 		hint = "Envoy dropped its v2 API in release 1.18: give the v3 type"
+	case strings.HasPrefix(name, "envoy.config.listener.v3.") && strings.HasSuffix(name, "ListenerManager"):
+		hint = "Envoy moved its listener managers in release 1.39, and istiod follows in 1.31: give the type of the same name in envoy.config.bootstrap.v3"
 	}
 	w.add(finding.New(finding.WS928, w.path.String(), fmt.Sprintf("the type %s is not known", quote(url)), hint))
 }

@@ -27,7 +27,7 @@ func planned(t testing.TB, release version.Release) []wsmesh.Object {
 	return append(objs, plan.DestinationRule())
 }
 
-// In a test of one's own, which go test -update writes the file for.
+// The file is written by WSMESH_UPDATE=1 go test.
 func ExampleGolden() {
 	test := func(t *testing.T) {
 		wsmeshtest.Golden(t, "testdata/want.yaml", planned(t, version.MustParse("1.24.1"))...)

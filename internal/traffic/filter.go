@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package traffic
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
+)
+
+// A Filter is an EnvoyFilter.
+type Filter struct {
+	*manifests.Object
+	Spec    *networking.EnvoyFilter
+	Patches []*Patch
+}
+
+// A Patch is a patch of an EnvoyFilter.
+type Patch struct {
+	*networking.EnvoyFilter_EnvoyConfigObjectPatch
+	Path string // spec.configPatches[i]
+	// Value is patch.value, as istiod reads it: without the fields that Envoy's API does not have. It is nil for an applyTo
+	// of which no rule asks, and where istiod does not read it either.
+	Value proto.Message
+	// Config is what the typed_config of the Value holds, or nil.
+	Config   proto.Message
+	Releases *Releases
+}
+
+// The names of the HttpConnectionManager in a match.
+const (
+	ManagerName    = "envoy.filters.network.http_connection_manager"
+	oldManagerName = "envoy.http_connection_manager"
+)
+
+func newFilter(o *manifests.Object, f *envoyfilter.Filter) *Filter {
+	filter := &Filter{Object: o, Spec: f.Spec}
+	for i, c := range f.Spec.GetConfigPatches() {
+		p := &Patch{EnvoyFilter_EnvoyConfigObjectPatch: c, Path: "spec.configPatches[" + strconv.Itoa(i) + "]"}
+		p.Value, p.Config = decode(c)
+		filter.Patches = append(filter.Patches, p)
+	}
+	return filter
+}
+
+// resolver finds messages as istiod's reader does. Those of Envoy's v2 API, which istiod took until 1.9, are read as what
+// they became: the fields that are asked for have kept their names.
+type resolver struct{ envoyapi.Resolver }
+
+const oldManagerType = "envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager"
+
+func (r resolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
+	if strings.HasSuffix(url, "/"+oldManagerType) {
+		url = "type.googleapis.com/" + string((&managerv3.HttpConnectionManager{}).ProtoReflect().Descriptor().FullName())
+	}
+	return r.Resolver.FindMessageByURL(url)
+}
+
+var types = resolver{envoyapi.Types}
+
+// decode reads the value of a patch, and what its typed_config holds.
+func decode(c *networking.EnvoyFilter_EnvoyConfigObjectPatch) (value, config proto.Message) {
+	if c.GetPatch().GetValue() == nil || c.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_REMOVE {
+		return nil, nil
+	}
+	switch c.GetApplyTo() {
+	case networking.EnvoyFilter_NETWORK_FILTER:
+		value = &listenerv3.Filter{}
+	case networking.EnvoyFilter_HTTP_FILTER:
+		value = &managerv3.HttpFilter{}
+	case networking.EnvoyFilter_CLUSTER:
+		value = &clusterv3.Cluster{}
+	case networking.EnvoyFilter_HTTP_ROUTE:
+		value = &routev3.Route{}
+	default:
+		return nil, nil
+	}
+	text, err := json.Marshal(c.GetPatch().GetValue().AsMap())
+	if err != nil {
+		return nil, nil
+	}
+	if (protojson.UnmarshalOptions{DiscardUnknown: true, Resolver: types}).Unmarshal(text, value) != nil {
+		return nil, nil
+	}
+	if f, ok := value.(interface{ GetTypedConfig() *anypb.Any }); ok {
+		config = unpack(f.GetTypedConfig())
+	}
+	return value, config
+}
+
+// unpack returns the message in an Any, or nil.
+func unpack(a *anypb.Any) proto.Message {
+	if a == nil {
+		return nil
+	}
+	mt, err := types.FindMessageByURL(a.GetTypeUrl())
+	if err != nil {
+		return nil
+	}
+	m := mt.New().Interface()
+	if proto.Unmarshal(a.GetValue(), m) != nil {
+		return nil
+	}
+	return m
+}
+
+// ValuePath returns the path in the object of a field of the patch's value, by the names of the .proto files. Each is
+// written as it stands there: patch.value takes lowerCamelCase as well.
+func (p *Patch) ValuePath(names ...string) string {
+	path := p.Path + ".patch.value"
+	s := p.GetPatch().GetValue()
+	for _, name := range names {
+		if camel := camelCase(name); s.GetFields()[camel] != nil {
+			name = camel
+		}
+		path += "." + name
+		s = s.GetFields()[name].GetStructValue()
+	}
+	return path
+}
+
+func camelCase(name string) string {
+	words := strings.Split(name, "_")
+	for i, w := range words[1:] {
+		if w != "" {
+			words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, "")
+}
+
+// Text returns a scalar of the value by the path of [Patch.ValuePath], as it is written.
+func (p *Patch) Text(names ...string) string {
+	v := structpb.NewStructValue(p.GetPatch().GetValue())
+	for _, name := range names {
+		fields := v.GetStructValue().GetFields()
+		if v = fields[camelCase(name)]; v == nil {
+			v = fields[name]
+		}
+	}
+	return v.GetStringValue()
+}
+
+// Connects reports whether the patch merges allow_connect into an HttpConnectionManager.
+func (p *Patch) Connects() bool {
+	manager, ok := p.Config.(*managerv3.HttpConnectionManager)
+	return ok && p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_MERGE && manager.GetHttp2ProtocolOptions().GetAllowConnect()
+}
+
+// Context returns the context that the patch is for.
+func (p *Patch) Context() networking.EnvoyFilter_PatchContext { return p.GetMatch().GetContext() }
+
+// Inbound reports whether the patch is for what a sidecar accepts.
+func (p *Patch) Inbound() bool {
+	return p.Context() == networking.EnvoyFilter_SIDECAR_INBOUND || p.Context() == networking.EnvoyFilter_ANY
+}
+
+// FilterName returns the name of the network filter that the patch is for.
+func (p *Patch) FilterName() string {
+	return p.GetMatch().GetListener().GetFilterChain().GetFilter().GetName()
+}
+
+// NamesManager reports whether the patch finds the HttpConnectionManager by its name, on all control planes.
+func (m *Model) NamesManager(p *Patch) bool {
+	switch p.FilterName() {
+	case "":
+		return true // WS242 says what comes of it
+	case ManagerName:
+		return m.Every(version.ConnectionManagerName)
+	case oldManagerName:
+		return m.Every(version.OldConnectionManagerName)
+	}
+	return false
+}
+
+// Connects reports whether a patch sets allow_connect for what sidecars accept.
+func (f *Filter) Connects() bool {
+	return slices.ContainsFunc(f.Patches, func(p *Patch) bool { return p.Connects() && p.Inbound() })
+}
+
+// Selector returns the labels of the pods that the filter is for.
+func (f *Filter) Selector() map[string]string { return f.Spec.GetWorkloadSelector().GetLabels() }
+
+// opens reports whether the filter makes the proxies of a release accept WebSocket over HTTP/2 on a container's port, if
+// it selects them.
+func (m *Model) opens(f *Filter, r version.Release, port uint32) bool {
+	return slices.ContainsFunc(f.Patches, func(p *Patch) bool {
+		l := p.GetMatch().GetListener()
+		return p.Connects() && p.Inbound() && m.NamesManager(p) && p.Releases.Admits(r) &&
+			(l.GetName() == "" || l.GetName() == "virtualInbound") &&
+			(l.GetPortNumber() == 0 || port == 0 || l.GetPortNumber() == port)
+	})
+}
+
+// indexFilter enters the filter under one label of its selector, so that a workload finds it by its own labels.
+func (m *Model) indexFilter(f *Filter) {
+	patterns := map[string]*Releases{}
+	for _, p := range f.Patches {
+		text := p.GetMatch().GetProxy().GetProxyVersion()
+		if patterns[text] == nil {
+			patterns[text] = m.releases(text)
+		}
+		p.Releases = patterns[text]
+	}
+	ns := f.InNamespace()
+	if len(f.Spec.GetTargetRefs()) > 0 {
+		if m.Every(version.TargetRefsHonoured) {
+			return // it reaches no sidecar
+		}
+		m.filtersBy[podKey{ns, ""}] = append(m.filtersBy[podKey{ns, ""}], f)
+		return
+	}
+	for k, v := range f.Selector() {
+		key := podKey{ns, k + "=" + v}
+		m.filtersByAny[key] = append(m.filtersByAny[key], f)
+	}
+	label := ""
+	if keys := slices.Sorted(maps.Keys(f.Selector())); len(keys) > 0 {
+		label = keys[0] + "=" + f.Selector()[keys[0]]
+	}
+	m.filtersBy[podKey{ns, label}] = append(m.filtersBy[podKey{ns, label}], f)
+}
+
+// filtersOf returns the filters that istiod applies to the workload's sidecars. Of pods that are not known, a Service's
+// selector says some labels; filters that ask for others too may select them.
+func (m *Model) filtersOf(w *Workload) []*Filter {
+	var out []*Filter
+	labels := w.Workload.Labels
+	namespaces := []string{m.Root}
+	if w.namespace != m.Root {
+		namespaces = append(namespaces, w.namespace)
+	}
+	add := func(key podKey) {
+		for _, f := range m.filtersBy[key] {
+			if Carries(labels, f.Selector()) {
+				out = append(out, f)
+			}
+		}
+	}
+	for _, ns := range namespaces {
+		add(podKey{ns, ""})
+		for k, v := range labels {
+			if w.IsKnown() {
+				add(podKey{ns, k + "=" + v})
+				continue
+			}
+			for _, f := range m.filtersByAny[podKey{ns, k + "=" + v}] {
+				if !contradicts(labels, f.Selector()) && !slices.Contains(out, f) {
+					out = append(out, f)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Releases is which releases a proxyVersion matches.
+type Releases struct {
+	Pattern string // "" matches all
+	Broken  bool   // the pattern is no regular expression, and matches none
+	Gates   bool   // there is a release that it does not match
+	Cut     int    // the minor after which its number is cut off, so that it matches ten times as much; 0 for none
+	Next    bool   // it matches the release after the newest of the mesh
+
+	admits map[string]bool // by the releases of the mesh
+}
+
+// Admits reports whether the pattern matches a release of the mesh.
+func (r *Releases) Admits(release version.Release) bool {
+	return r.Pattern == "" || r.admits[release.Original()]
+}
+
+// releases asks a pattern for all that is ever asked of it, and does not keep the expression: one of a kilobyte can take
+// megabytes.
+func (m *Model) releases(pattern string) *Releases {
+	out := &Releases{Pattern: pattern, Next: true}
+	if pattern == "" {
+		return out
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		out.Broken = true // reported as WS227
+		return out
+	}
+	out.admits = map[string]bool{}
+	for _, r := range m.Proxies {
+		out.admits[r.Original()] = re.MatchString(r.Original()) || re.MatchString(r.String())
+	}
+	var matched [100]bool
+	for minor := range matched {
+		if matched[minor] = re.MatchString("1." + strconv.Itoa(minor) + ".3"); !matched[minor] {
+			out.Gates = true
+		}
+	}
+	for minor := 1; minor < 10; minor++ {
+		if matched[minor] && !slices.Contains(matched[10*minor:10*minor+10], false) && slices.Contains(matched[minor+1:10*minor], false) {
+			out.Cut = minor
+		}
+	}
+	newest := m.Proxies[len(m.Proxies)-1].String()
+	_, rest, _ := strings.Cut(newest, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	n, _ := strconv.Atoi(minor)
+	out.Next = n+1 >= len(matched) || matched[n+1]
+	return out
+}
