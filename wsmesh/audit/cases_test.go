@@ -5,6 +5,7 @@ package audit_test
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,50 @@ func TestCases(t *testing.T) {
 			}
 		})
 	}
+}
+
+// publicReport is how the comment of a case of the corpus names what it stands for.
+var publicReport = regexp.MustCompile(`\b[\w-]+/[\w.-]+#\d+\b|https://`)
+
+// TestCorpus: situations that people met, written for the project. Each names the public report or page that it stands for. A
+// healthy one has no error and no warning. A sick one has its findings where they belong, and what the hints say, done in
+// a second set of files, makes the audit clean.
+func TestCorpus(t *testing.T) {
+	count := map[string]int{}
+	for _, path := range casePaths(t, "corpus") {
+		t.Run(caseName(path), func(t *testing.T) {
+			c := casetest.Read(t, path)
+			check(t, c)
+			if !publicReport.MatchString(c.Comment) {
+				t.Error("its comment names no public report")
+			}
+			loud := slices.ContainsFunc(c.Files, func(f casetest.File) bool {
+				return slices.ContainsFunc(f.Wants, func(w casetest.Want) bool { return severityOf(w.Code) != finding.Info })
+			})
+			condition, _, _ := strings.Cut(caseName(path), "-")
+			count[condition]++
+			switch condition {
+			case "healthy":
+				if loud || len(c.Mended) > 0 {
+					t.Error("it is healthy, and has errors, warnings or what mends it")
+				}
+			case "sick":
+				if !loud || len(c.Mended) == 0 {
+					t.Error("it is sick, and lacks its errors and warnings, or what mends it")
+				}
+			default:
+				t.Error("its name does not begin with healthy or sick")
+			}
+		})
+	}
+	if count["healthy"] < 30 || count["sick"] < 30 {
+		t.Errorf("there are %v, and 30 of each at least make a picture", count)
+	}
+}
+
+func severityOf(code string) finding.Severity {
+	i := slices.IndexFunc(finding.Codes(), func(r finding.Rule) bool { return r.Code == code })
+	return finding.Codes()[i].Severity
 }
 
 func caseName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".txtar") }
