@@ -3,7 +3,9 @@
 package traffic
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,9 +13,11 @@ import (
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -23,6 +27,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
@@ -91,6 +96,10 @@ func decode(c *networking.EnvoyFilter_EnvoyConfigObjectPatch) (value, config pro
 		value = &clusterv3.Cluster{}
 	case networking.EnvoyFilter_HTTP_ROUTE:
 		value = &routev3.Route{}
+	case networking.EnvoyFilter_VIRTUAL_HOST:
+		value = &routev3.VirtualHost{}
+	case networking.EnvoyFilter_ROUTE_CONFIGURATION:
+		value = &routev3.RouteConfiguration{}
 	default:
 		return nil, nil
 	}
@@ -102,13 +111,13 @@ func decode(c *networking.EnvoyFilter_EnvoyConfigObjectPatch) (value, config pro
 		return nil, nil
 	}
 	if f, ok := value.(interface{ GetTypedConfig() *anypb.Any }); ok {
-		config = unpack(f.GetTypedConfig())
+		config = Unpack(f.GetTypedConfig())
 	}
 	return value, config
 }
 
-// unpack returns the message in an Any, or nil.
-func unpack(a *anypb.Any) proto.Message {
+// Unpack returns the message in an Any, or nil where it is of no known type.
+func Unpack(a *anypb.Any) proto.Message {
 	if a == nil {
 		return nil
 	}
@@ -132,7 +141,7 @@ func (p *Patch) ValuePath(names ...string) string {
 		if camel := camelCase(name); s.GetFields()[camel] != nil {
 			name = camel
 		}
-		path += "." + name
+		path = string(fieldpath.Path{fieldpath.Name(name)}.Append([]byte(path)))
 		s = s.GetFields()[name].GetStructValue()
 	}
 	return path
@@ -201,14 +210,118 @@ func (f *Filter) Connects() bool {
 func (f *Filter) Selector() map[string]string { return f.Spec.GetWorkloadSelector().GetLabels() }
 
 // opens reports whether the filter makes the proxies of a release accept WebSocket over HTTP/2 on a container's port, if
-// it selects them.
-func (m *Model) opens(f *Filter, r version.Release, port uint32) bool {
-	return slices.ContainsFunc(f.Patches, func(p *Patch) bool {
-		l := p.GetMatch().GetListener()
-		return p.Connects() && p.Inbound() && m.NamesManager(p) && p.Releases.Admits(r) &&
-			(l.GetName() == "" || l.GetName() == "virtualInbound") &&
-			(l.GetPortNumber() == 0 || port == 0 || l.GetPortNumber() == port)
-	})
+// it selects them; and where a patch would for others, why not here. The port is 0 where it is not known, and plain is
+// whether clients speak without TLS.
+func (m *Model) opens(f *Filter, r version.Release, port uint32, plain bool) (open bool, why string) {
+	for _, p := range f.Patches {
+		if !p.Connects() || !p.Inbound() {
+			continue
+		}
+		if w := m.misses(p, r, port, plain); w == "" {
+			return true, ""
+		} else if why == "" {
+			why = w
+		}
+	}
+	return false, why
+}
+
+// misses returns why a patch does not reach the filter chain of a port, and "" where it does (istio/istio
+// pilot/pkg/networking/core/envoyfilter/listener_patch.go, listenerMatch and filterChainMatch; listener_inbound.go).
+func (m *Model) misses(p *Patch, r version.Release, port uint32, plain bool) string {
+	listener := p.GetMatch().GetListener()
+	chain := listener.GetFilterChain()
+	name := chain.GetName()
+	switch number := cmp.Or(listener.GetPortNumber(), chain.GetDestinationPort()); {
+	case !m.NamesManager(p):
+		return "its match is for the filter " + strconv.Quote(p.FilterName())
+	case !p.Releases.Admits(r):
+		return "its proxyVersion does not match " + r.Original()
+	case listener.GetName() != "" && listener.GetName() != "virtualInbound":
+		return "its match is for the listener " + strconv.Quote(listener.GetName())
+	case number != 0 && port != 0 && number != port:
+		return fmt.Sprintf("its match is for port %d, and the container's is %d", number, port)
+	case chain.GetSni() != "":
+		return "its match is for an sni, which no filter chain of a sidecar's inbound listener has"
+	case chain.GetTransportProtocol() == "raw_buffer" && !plain:
+		return "its match is for connections without TLS, and clients in the mesh use mutual TLS"
+	case chain.GetTransportProtocol() == "tls" && plain:
+		return "its match is for connections with TLS, and the clients use none"
+	case name != "" && port != 0 && !strings.HasSuffix(name, "_"+strconv.Itoa(int(port))):
+		return "its match is for the filter chain " + strconv.Quote(name)
+	}
+	return ""
+}
+
+// Outbound reports whether the patch is for what a client's proxy sends.
+func (p *Patch) Outbound() bool { return p.Context() != networking.EnvoyFilter_SIDECAR_INBOUND }
+
+// MakesHTTP2 reports whether the patch makes a cluster speak HTTP/2, whatever its clients do.
+func (p *Patch) MakesHTTP2() bool {
+	cluster, ok := p.Value.(*clusterv3.Cluster)
+	if !ok {
+		return false
+	}
+	if cluster.GetHttp2ProtocolOptions() != nil { //nolint:staticcheck // what EnvoyFilters in use still set
+		return true
+	}
+	for _, extension := range cluster.GetTypedExtensionProtocolOptions() {
+		if options, ok := Unpack(extension).(*httpv3.HttpProtocolOptions); ok && options.GetExplicitHttpConfig().GetHttp2ProtocolOptions() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ClusterOptions returns the options for HTTP of a cluster, wherever they stand in it.
+func (p *Patch) ClusterOptions() *corev3.HttpProtocolOptions {
+	options, _ := p.clusterOptions()
+	return options
+}
+
+// ClusterOptionsPath returns the way to a field of the ClusterOptions.
+func (p *Patch) ClusterOptionsPath(field string) []string {
+	_, path := p.clusterOptions()
+	return append(path, field)
+}
+
+func (p *Patch) clusterOptions() (*corev3.HttpProtocolOptions, []string) {
+	cluster, ok := p.Value.(*clusterv3.Cluster)
+	if !ok {
+		return nil, nil
+	}
+	for name, extension := range cluster.GetTypedExtensionProtocolOptions() {
+		if options, ok := Unpack(extension).(*httpv3.HttpProtocolOptions); ok && options.GetCommonHttpProtocolOptions() != nil {
+			return options.GetCommonHttpProtocolOptions(), []string{"typed_extension_protocol_options", name, "common_http_protocol_options"}
+		}
+	}
+	return cluster.GetCommonHttpProtocolOptions(), []string{"common_http_protocol_options"} //nolint:staticcheck // what EnvoyFilters in use still set
+}
+
+// Proxies says to which proxies the contexts of the patches apply the filter.
+func (f *Filter) Proxies() string {
+	sidecars, gateways := false, false
+	for _, p := range f.Patches {
+		sidecars = sidecars || p.Context() != networking.EnvoyFilter_GATEWAY
+		gateways = gateways || p.Context() == networking.EnvoyFilter_GATEWAY || p.Context() == networking.EnvoyFilter_ANY
+	}
+	switch {
+	case !gateways:
+		return "every sidecar"
+	case !sidecars:
+		return "every gateway"
+	}
+	return "every proxy"
+}
+
+// clusterMatches reports whether a match is for the clusters of a port of a host. A cluster is named
+// outbound|80|subset|host.
+func clusterMatches(match *networking.EnvoyFilter_ClusterMatch, host string, port uint32) bool {
+	if name := match.GetName(); name != "" {
+		parts := strings.Split(name, "|")
+		return len(parts) == 4 && parts[0] == "outbound" && parts[1] == strconv.Itoa(int(port)) && parts[3] == host
+	}
+	return (match.GetService() == "" || match.GetService() == host) && (match.GetPortNumber() == 0 || match.GetPortNumber() == port)
 }
 
 // indexFilter enters the filter under one label of its selector, so that a workload finds it by its own labels.

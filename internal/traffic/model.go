@@ -37,19 +37,24 @@ type Model struct {
 	Meshes    []*Mesh
 
 	namespaces    map[string]*manifests.Object
-	external      map[string]bool // hosts of ServiceEntries
+	entriesByHost map[string][]*Service // those of ServiceEntries
+	routes        map[string][]*Route   // of VirtualServices, by the hosts that they go to
+	judged        map[string]judgement  // by what decides it
 	serviceByHost map[string]*Service
 	servicesIn    map[string][]*Service
 	rulesFor      map[string][]*Rule // by host
 	firstFor      map[string]*Rule   // by Rule.share: the oldest, as far as that is known, else the first
 	wildcards     []*Rule
+	wildcardIn    map[podKey]bool // by namespace and host
+	longest       map[podKey]int  // by namespace and a Service's host: the length of the wildcard that says most
 	podsByLabel   map[podKey][]*Workload
 	podsIn        map[string][]*Workload
 	filtersBy     map[podKey][]*Filter // by namespace and one label of the selector; with no label those for all
 	filtersByAny  map[podKey][]*Filter // by namespace and each label of the selector
 }
 
-// A podKey finds workloads by their namespace and one label, and with an empty namespace in all of them.
+// A podKey finds workloads by their namespace and one label, and with an empty namespace in all of them; or what else
+// belongs to a namespace.
 type podKey struct{ namespace, label string }
 
 // A Mesh is an object that holds the MeshConfig of a control plane.
@@ -64,7 +69,8 @@ func New(ctx context.Context, objects []*manifests.Object, mesh wsmesh.Mesh) (*M
 	m := &Model{
 		Domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), Root: mesh.RootNamespace,
 		ControlPlanes: mesh.ControlPlanes, Proxies: mesh.Proxies,
-		namespaces: map[string]*manifests.Object{}, external: map[string]bool{}, serviceByHost: map[string]*Service{},
+		namespaces: map[string]*manifests.Object{}, entriesByHost: map[string][]*Service{}, routes: map[string][]*Route{}, judged: map[string]judgement{},
+		wildcardIn: map[podKey]bool{}, longest: map[podKey]int{}, serviceByHost: map[string]*Service{},
 		servicesIn: map[string][]*Service{}, rulesFor: map[string][]*Rule{}, firstFor: map[string]*Rule{},
 		podsByLabel: map[podKey][]*Workload{}, podsIn: map[string][]*Workload{},
 		filtersBy: map[podKey][]*Filter{}, filtersByAny: map[podKey][]*Filter{},
@@ -124,9 +130,9 @@ func (m *Model) add(o *manifests.Object) {
 		m.Meshes = append(m.Meshes, &Mesh{o, v})
 		m.Root = cmp.Or(m.Root, v.RootNamespace)
 	case *manifests.ServiceEntry:
-		for _, h := range v.Hosts {
-			m.external[h] = true
-		}
+		m.addEntry(o, v)
+	case *manifests.VirtualService:
+		m.addRoutes(o, v)
 	default:
 		if o.Kind == "Namespace" {
 			m.namespaces[o.Name] = o

@@ -3,6 +3,7 @@
 package traffic
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/internal/istio"
+	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
@@ -53,6 +55,7 @@ func (m *Model) addRule(o *manifests.Object, rule *destinationrule.Rule) {
 	}
 	if r.IsWildcard() {
 		m.wildcards = append(m.wildcards, r)
+		m.wildcardIn[podKey{o.InNamespace(), r.Host}] = m.wildcardIn[podKey{o.InNamespace(), r.Host}] || !r.ForSomeClients()
 	} else {
 		m.rulesFor[r.Host] = append(m.rulesFor[r.Host], r)
 	}
@@ -78,6 +81,34 @@ func sitesIn(path string, tp *networking.TrafficPolicy, subset map[string]string
 	}
 	if p := tp.GetConnectionPool().GetHttp().GetH2UpgradePolicy(); p != Default {
 		out = append([]Site{{Path: path + "." + PolicyField, Policy: p, subset: subset, levels: levels}}, out...)
+	}
+	return out
+}
+
+// A Pool is a connection pool of a rule, with its path.
+type Pool struct {
+	*networking.ConnectionPoolSettings
+	Path string
+}
+
+// Pools returns the connection pools of all levels.
+func (r *Rule) Pools() []Pool {
+	out := poolsIn("spec.trafficPolicy", r.Spec.GetTrafficPolicy())
+	for i, s := range r.Spec.GetSubsets() {
+		out = append(out, poolsIn("spec.subsets["+strconv.Itoa(i)+"].trafficPolicy", s.GetTrafficPolicy())...)
+	}
+	return out
+}
+
+func poolsIn(path string, tp *networking.TrafficPolicy) []Pool {
+	var out []Pool
+	if pool := tp.GetConnectionPool(); pool != nil {
+		out = append(out, Pool{pool, path + ".connectionPool"})
+	}
+	for i, s := range tp.GetPortLevelSettings() {
+		if pool := s.GetConnectionPool(); pool != nil {
+			out = append(out, Pool{pool, path + ".portLevelSettings[" + strconv.Itoa(i) + "].connectionPool"})
+		}
 	}
 	return out
 }
@@ -161,10 +192,34 @@ func (m *Model) hiddenByOwn(s *Service) bool {
 	})
 }
 
-// IsHidden reports whether another rule is known to stand before r at the Service: an older one for the same host, or for
-// a rule of the root namespace one of the Service's own.
+// IsHidden reports whether another rule is known to stand before r at the Service: an older one for the same host, one of
+// the namespace for a host that says more, or for a rule of the root namespace one of the Service's own.
 func (m *Model) IsHidden(r *Rule, s *Service) bool {
-	return m.hidden(r) || r.InNamespace() == m.Root && m.hiddenByOwn(s)
+	return m.hidden(r) || r.IsWildcard() && m.saysMore(r, s) || r.InNamespace() == m.Root && m.hiddenByOwn(s)
+}
+
+// saysMore reports whether a rule of the same namespace is for the Service's own name or for a longer wildcard (istio/istio
+// pilot/pkg/model/push_context.go, MostSpecificHostMatch).
+func (m *Model) saysMore(r *Rule, s *Service) bool {
+	if r.ForSomeClients() {
+		return false
+	}
+	ns := r.InNamespace()
+	if slices.ContainsFunc(m.rulesFor[s.Host], func(o *Rule) bool { return o.InNamespace() == ns && !o.ForSomeClients() }) {
+		return true
+	}
+	key := podKey{ns, s.Host}
+	longest, ok := m.longest[key]
+	if !ok {
+		for i := range s.Host {
+			if host := "*" + s.Host[i:]; m.wildcardIn[podKey{ns, host}] {
+				longest = len(host)
+				break
+			}
+		}
+		m.longest[key] = longest
+	}
+	return longest > len(r.Host)
 }
 
 // RulesFor returns the rules whose host is the Service's.
@@ -194,27 +249,56 @@ func (m *Model) Reached(host string) []*Service {
 	return out
 }
 
-// IsExternal reports whether a host, which may be a wildcard, is one of a ServiceEntry.
-func (m *Model) IsExternal(host string) bool {
-	if m.external[host] {
-		return true
-	}
+// IsExternal reports whether a host is one of a ServiceEntry.
+func (m *Model) IsExternal(host string) bool { return len(m.entriesByHost[host]) > 0 }
+
+// entries returns the hosts of ServiceEntries that a host of a rule stands for.
+func (m *Model) entries(host string) []*Service {
 	if !strings.HasPrefix(host, "*") {
-		return false
+		return m.entriesByHost[host]
 	}
-	for h := range m.external {
+	var out []*Service
+	for _, h := range slices.Sorted(maps.Keys(m.entriesByHost)) {
 		if Matches(host, h) {
-			return true
+			out = append(out, m.entriesByHost[h]...)
 		}
 	}
-	return false
+	return out
 }
 
-// hasPolicy reports whether a rule of the Service's own or the root namespace sets its policy.
+// hasPolicy reports whether a rule of the Service's own or the root namespace sets its policy, or says that clients keep
+// their protocol, which wins over the mesh's policy in the releases of today.
 func (m *Model) hasPolicy(s *Service) bool {
 	decides := func(r *Rule) bool {
-		return (r.InNamespace() == s.InNamespace() || r.InNamespace() == m.Root) && len(r.Sites) > 0
+		return (r.InNamespace() == s.InNamespace() || r.InNamespace() == m.Root) &&
+			(len(r.Sites) > 0 || r.Spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetUseClientProtocol() && m.clientProtocolWins())
 	}
 	return slices.ContainsFunc(m.rulesFor[s.Host], decides) ||
 		slices.ContainsFunc(m.wildcards, func(r *Rule) bool { return decides(r) && Matches(r.Host, s.Host) })
+}
+
+// clientProtocolWins reports whether useClientProtocol wins over a mesh-wide UPGRADE on all control planes: since 1.25.0,
+// 1.24.2, and in the patches of two older releases (istio/istio#53876).
+func (m *Model) clientProtocolWins() bool {
+	return !slices.ContainsFunc(m.ControlPlanes, func(r version.Release) bool {
+		in := func(from, before string) bool {
+			return r.AtLeast(version.MustParse(from)) && !r.AtLeast(version.MustParse(before))
+		}
+		return !r.Supports(version.ClientProtocolOverMesh) && !in("1.23.4", "1.24.0") && !in("1.22.7", "1.23.0")
+	})
+}
+
+// KeepsHTTP1 returns a rule of the Service's own namespace that keeps its clients at HTTP/1.1 on every port that is HTTP/1,
+// or nil.
+func (m *Model) KeepsHTTP1(s *Service) *Rule {
+	for _, r := range m.rulesFor[s.Host] {
+		keeps := r.InNamespace() == s.InNamespace() && !r.ForSomeClients() && !m.hidden(r) && len(r.Sites) > 0
+		for i, p := range s.Ports {
+			keeps = keeps && (m.Kind(s, i) != HTTP1 || r.PolicyFor(p.Port) == DoNotUpgrade)
+		}
+		if keeps {
+			return r
+		}
+	}
+	return nil
 }

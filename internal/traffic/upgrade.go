@@ -3,6 +3,7 @@
 package traffic
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // A Verdict says what becomes of the WebSockets that are sent to a port.
@@ -51,17 +53,31 @@ func (m *Model) Kind(s *Service, port int) PortKind {
 	return Sniffed
 }
 
+// A Cause is what makes clients speak HTTP/2.
+type Cause int
+
+// The causes.
+const (
+	ByRule  Cause = iota // h2UpgradePolicy of a DestinationRule
+	ByMesh               // h2UpgradePolicy of a MeshConfig
+	ByPatch              // a patch of the clients' clusters
+	ByPort               // the protocol of the port itself
+)
+
 // A Reach is a place that makes clients speak HTTP/2 to a Service, and what becomes of WebSockets there.
 type Reach struct {
-	Rule    *Rule // that has the Site; nil for the whole mesh
-	Site    *Site
-	Service *Service
-	Ports   []PortReach // those that the place is for
-	Pods    []Pod       // behind the Service; none where no port is HTTP1
-	Known   bool        // the pods are among the manifests
-	Outside bool        // the Service selects no pods
-	// Waypoint is the name of the waypoint before the Service.
-	Waypoint string
+	Cause  Cause
+	Object *manifests.Object // that the place is in
+	Path   string            // of the place
+	Rule   *Rule             // of ByRule
+	Host   string
+	// Service is nil where none of the host is among the manifests.
+	Service  *Service
+	Ports    []PortReach // of the Service, those that the place is for
+	Pods     []Pod       // behind the Service; none where no port is judged by them
+	Known    bool        // the pods are among the manifests
+	Outside  bool        // the endpoints are not pods that the Service selects
+	Waypoint string      // the name of the waypoint before the Service
 }
 
 // A PortReach is one port of a Reach.
@@ -79,45 +95,156 @@ type Pod struct {
 	Why       string            // it has no sidecar
 	Lacking   []version.Release // whose proxies do not accept them on some port
 	Filters   []*Filter         // that reach it
+	Misses    []string          // why filters that set allow_connect do not for it
 }
 
-// Judge follows each place of a rule that sets UPGRADE to the pods that it reaches. It leaves out what an older rule, or
-// one of the Service's own namespace, is known to hide.
-func (m *Model) Judge(r *Rule, s *Service) []*Reach {
-	if m.IsHidden(r, s) {
+// maxReaches bounds what is judged: thousands of rules that are each for thousands of Services are no mesh that there is.
+const maxReaches = 200_000
+
+// Judge follows each place that makes clients speak HTTP/2 to the pods that it reaches: UPGRADE of rules, but for what
+// another rule is known to hide, then that of the mesh, the patches of clusters, and the protocols of ports.
+func (m *Model) Judge(ctx context.Context) ([]*Reach, error) {
+	var out []*Reach
+	for _, r := range m.Rules {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if len(out) > maxReaches {
+			break
+		}
+		out = append(out, m.byRule(r)...)
+	}
+	for _, mesh := range m.Meshes {
+		if mesh.Config.Upgrade {
+			out = append(out, m.byMesh(mesh)...)
+		}
+	}
+	for _, s := range m.Services {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		out = append(out, m.byPort(s)...)
+	}
+	for _, f := range m.Filters {
+		for _, p := range f.Patches {
+			out = append(out, m.byPatch(f, p)...)
+		}
+	}
+	return out, ctx.Err()
+}
+
+func (m *Model) byRule(r *Rule) []*Reach {
+	if r.Upgrades() == nil {
 		return nil
 	}
+	services := m.Reached(r.Host)
+	if len(services) == 0 {
+		services = m.entries(r.Host)
+	}
+	if len(services) == 0 {
+		return []*Reach{{Cause: ByRule, Object: r.Object, Rule: r, Path: r.Upgrades().Path, Host: r.Host}}
+	}
 	var out []*Reach
-	for i := range r.Sites {
-		if r.Sites[i].Policy == Upgrade {
-			out = append(out, m.reach(r, &r.Sites[i], s))
+	for _, s := range services {
+		if m.IsHidden(r, s) {
+			continue
+		}
+		for i := range r.Sites {
+			site := &r.Sites[i]
+			if site.Policy != Upgrade {
+				continue
+			}
+			reach := &Reach{Cause: ByRule, Object: r.Object, Rule: r, Path: site.Path, Host: s.Host, Service: s}
+			m.follow(reach, site.subset, site.Covers)
+			out = append(out, reach)
 		}
 	}
 	return out
 }
 
-func (m *Model) reach(r *Rule, site *Site, s *Service) *Reach {
-	reach := &Reach{Rule: r, Site: site, Service: s, Outside: s.Outside(), Waypoint: m.WaypointOf(s)}
-	var subset map[string]string
-	if site != nil {
-		subset = site.subset
-	}
-	for i, p := range s.Ports {
-		if site == nil || site.Covers(p.Port) {
-			reach.Ports = append(reach.Ports, PortReach{Index: i, Kind: m.Kind(s, i)})
+// byMesh returns what the UPGRADE of a MeshConfig reaches: the ports named for HTTP of every Service whose policy no rule
+// sets.
+func (m *Model) byMesh(mesh *Mesh) []*Reach {
+	var out []*Reach
+	for _, s := range m.Services {
+		if s.IsOutside() || m.hasPolicy(s) {
+			continue
+		}
+		reach := &Reach{Cause: ByMesh, Object: mesh.Object, Path: mesh.Config.Path, Host: s.Host, Service: s}
+		m.follow(reach, nil, func(port uint32) bool {
+			i := slices.IndexFunc(s.Ports, func(p manifests.ServicePort) bool { return p.Port == port })
+			return m.Kind(s, i) == HTTP1
+		})
+		reach.Pods = slices.DeleteFunc(reach.Pods, func(p Pod) bool { return p.IsGateway() })
+		if len(reach.Ports) > 0 {
+			out = append(out, reach)
 		}
 	}
-	if !reach.Outside && reach.speaks(HTTP1) {
-		reach.Pods, reach.Known = m.pods(s, subset, reach.Ports)
-	}
-	for i := range reach.Ports {
-		reach.Ports[i].Verdict, reach.Ports[i].Reason = reach.verdict(reach.Ports[i].Kind)
-	}
-	return reach
+	return out
 }
 
-func (r *Reach) speaks(kind PortKind) bool {
+// byPort returns the ports of a Service that are HTTP/2 themselves.
+func (m *Model) byPort(s *Service) []*Reach {
+	var out []*Reach
+	for i, p := range s.Ports {
+		if m.Kind(s, i) == HTTP2 && !s.IsOutside() {
+			reach := &Reach{Cause: ByPort, Object: s.Object, Path: s.PortPath(i), Host: s.Host, Service: s}
+			m.follow(reach, nil, func(port uint32) bool { return port == p.Port })
+			out = append(out, reach)
+		}
+	}
+	return out
+}
+
+// byPatch returns the Services whose clients a patch makes speak HTTP/2.
+func (m *Model) byPatch(f *Filter, p *Patch) []*Reach {
+	if !p.MakesHTTP2() || !p.Outbound() {
+		return nil
+	}
+	match := p.GetMatch().GetCluster()
+	var out []*Reach
+	for _, s := range m.Services {
+		if s.IsOutside() {
+			continue
+		}
+		reach := &Reach{Cause: ByPatch, Object: f.Object, Path: p.Path + ".patch.value", Host: s.Host, Service: s}
+		m.follow(reach, nil, func(port uint32) bool { return clusterMatches(match, s.Host, port) })
+		if len(reach.Ports) > 0 {
+			out = append(out, reach)
+		}
+	}
+	return out
+}
+
+// follow judges the ports of the Service that the place is for.
+func (m *Model) follow(r *Reach, subset map[string]string, covers func(port uint32) bool) {
+	s := r.Service
+	r.Outside, r.Waypoint = s.IsOutside(), m.WaypointOf(s)
+	for i, p := range s.Ports {
+		if covers(p.Port) {
+			r.Ports = append(r.Ports, PortReach{Index: i, Kind: m.Kind(s, i)})
+		}
+	}
+	if !r.Outside && r.Speaks(r.judged()) {
+		r.Pods, r.Known = m.pods(r, subset)
+	}
+	for i := range r.Ports {
+		p := &r.Ports[i]
+		p.Verdict, p.Reason = m.verdict(r, p)
+	}
+}
+
+// Speaks reports whether one of the ports is of the kind.
+func (r *Reach) Speaks(kind PortKind) bool {
 	return slices.ContainsFunc(r.Ports, func(p PortReach) bool { return p.Kind == kind })
+}
+
+// judged returns the kind of the ports by which the pods are judged: those that are HTTP/1, where there are any.
+func (r *Reach) judged() PortKind {
+	if r.Speaks(HTTP1) {
+		return HTTP1
+	}
+	return HTTP2
 }
 
 // In returns the pods with the dataplane.
@@ -153,74 +280,14 @@ func (r *Reach) Missing() []string {
 	return slices.Sorted(maps.Keys(missing))
 }
 
-func (r *Reach) verdict(kind PortKind) (Verdict, string) {
-	closed, _ := r.Closed()
-	switch {
-	case r.Outside:
-		return Unknown, "the endpoints are not pods that the Service selects"
-	case kind == HTTP2:
-		return Fails, "the server's proxy speaks HTTP/2 to the application"
-	case kind == Bytes:
-		return Harmless, "sidecars pass the bytes on"
-	case kind == Sniffed, kind == UnknownToWS:
-		return Fails, "the protocol is sniffed, and the application is sent HTTP/2"
-	case r.Waypoint != "":
-		return Fails, "the waypoint " + strconv.Quote(r.Waypoint) + " speaks HTTP/2 to the application"
-	case len(r.In(Ambient)) > 0:
-		return Fails, "ztunnel passes HTTP/2 on to the application in " + Listed(r.In(Ambient))
-	case len(r.In(NoSidecar)) > 0:
-		return Fails, "there is no sidecar that accepts it before " + Listed(r.In(NoSidecar))
-	case len(closed) > 0:
-		return Fails, "no EnvoyFilter sets allow_connect for " + Listed(closed)
-	case !r.Known:
-		return Unknown, "the workloads of the Service are not among the manifests"
-	}
-	return Works, ""
-}
-
-// pods returns the workloads behind a Service with what their proxies accept on those of the ports that are HTTP/1.
-func (m *Model) pods(s *Service, subset map[string]string, ports []PortReach) ([]Pod, bool) {
-	workloads, known := m.podsOf(s, subset)
-	pods := make([]Pod, 0, len(workloads))
-	for _, w := range workloads {
-		p := Pod{Workload: w}
-		if p.Dataplane, p.Why = m.Dataplane(w); p.Dataplane == Sidecar {
-			p.Lacking, p.Filters = m.closedFor(w, s, ports)
-		}
-		pods = append(pods, p)
-	}
-	return pods, known
-}
-
-// closedFor returns the releases whose proxies before the workload do not accept WebSocket over HTTP/2 on some port, and
-// the filters that reach it.
-func (m *Model) closedFor(w *Workload, s *Service, ports []PortReach) (lacking []version.Release, filters []*Filter) {
-	filters = m.filtersOf(w)
-	for _, r := range m.Proxies {
-		for _, p := range ports {
-			if p.Kind != HTTP1 {
-				continue
+// Misses returns why the filters that set allow_connect do not for the pods, each reason once.
+func (r *Reach) Misses() []string {
+	var out []string
+	for i := range r.Pods {
+		for _, miss := range r.Pods[i].Misses {
+			if !slices.Contains(out, miss) {
+				out = append(out, miss)
 			}
-			port := w.ContainerPort(s.Ports[p.Index])
-			if !slices.ContainsFunc(filters, func(f *Filter) bool { return m.opens(f, r, port) }) {
-				lacking = append(lacking, r)
-				break
-			}
-		}
-	}
-	return lacking, filters
-}
-
-// ByMesh returns what the UPGRADE of a MeshConfig reaches: every Service whose policy no rule sets, but for gateways.
-func (m *Model) ByMesh() []*Reach {
-	var out []*Reach
-	for _, s := range m.Services {
-		if s.Outside() || m.hasPolicy(s) {
-			continue
-		}
-		if r := m.reach(nil, nil, s); r.speaks(HTTP1) {
-			r.Pods = slices.DeleteFunc(r.Pods, func(p Pod) bool { return p.IsGateway() })
-			out = append(out, r)
 		}
 	}
 	return out
@@ -231,5 +298,111 @@ func (r *Reach) Breaks() bool {
 	return slices.ContainsFunc(r.Pods, func(p Pod) bool { return p.Dataplane != Sidecar || len(p.Lacking) > 0 })
 }
 
-// String names the reach for messages about it.
-func (r *Reach) String() string { return strings.TrimSpace(r.Service.String()) }
+// String names the Service for messages about it.
+func (r *Reach) String() string { return r.Service.String() }
+
+func (m *Model) verdict(r *Reach, p *PortReach) (Verdict, string) {
+	closed, _ := r.Closed()
+	switch {
+	case p.Kind == Bytes:
+		return Harmless, "sidecars pass the bytes on; a gateway that routes HTTP to the port sends the application HTTP/2"
+	case r.Outside:
+		return Unknown, "the endpoints are not pods that the Service selects: only whoever runs them knows whether they accept WebSockets over HTTP/2"
+	case p.Kind == Sniffed, p.Kind == UnknownToWS:
+		return Fails, "the protocol of the port is sniffed, and the application is sent HTTP/2"
+	case r.Waypoint != "":
+		return Fails, "the waypoint " + strconv.Quote(r.Waypoint) + " speaks HTTP/2 to the application"
+	case len(r.In(Ambient)) > 0:
+		return Fails, "ztunnel passes HTTP/2 on to the application in " + Listed(r.In(Ambient))
+	case len(r.In(NoSidecar)) > 0:
+		return Fails, "there is no sidecar that accepts WebSockets over HTTP/2 before " + Listed(r.In(NoSidecar))
+	case p.Kind == HTTP2 && !m.SaysWebSocket(r.Service, p.Index):
+		return Unknown, "nothing shows whether the port, which is HTTP/2, serves WebSockets"
+	case len(closed) > 0:
+		return Fails, strings.Join(append([]string{"no EnvoyFilter sets allow_connect for " + Listed(closed)}, r.Misses()...), "; ")
+	case p.Kind == HTTP2:
+		return Fails, "the server's proxy speaks HTTP/2 to the application, which is sent WebSockets as extended CONNECT"
+	case !r.Known && len(r.Pods) > 0:
+		return Works, "if the pods carry what the Service and the EnvoyFilter select: the workloads are not among the manifests"
+	}
+	return Works, ""
+}
+
+// pods returns the workloads behind the Service with what their proxies accept.
+func (m *Model) pods(r *Reach, subset map[string]string) ([]Pod, bool) {
+	key := r.Service.InNamespace() + "\x00" + Labels(r.Service.Selector) + "\x00" + Labels(subset) + "\x00" + strconv.FormatBool(r.plain())
+	for _, p := range r.Ports {
+		if p.Kind == r.judged() {
+			port := r.Service.Ports[p.Index]
+			key += "\x00" + strconv.Itoa(int(port.Port)) + " " + port.TargetPort
+		}
+	}
+	if judged, ok := m.judged[key]; ok {
+		return slices.Clone(judged.pods), judged.known
+	}
+	workloads, known := m.podsOf(r.Service, subset)
+	pods := make([]Pod, 0, len(workloads))
+	for _, w := range workloads {
+		p := Pod{Workload: w}
+		if p.Dataplane, p.Why = m.Dataplane(w); p.Dataplane == Sidecar {
+			p.Filters = m.filtersOf(w)
+			m.close(&p, r)
+		}
+		pods = append(pods, p)
+	}
+	m.judged[key] = judgement{pods, known}
+	return slices.Clone(pods), known
+}
+
+// A judgement is what was found out about the pods behind a Service.
+type judgement struct {
+	pods  []Pod
+	known bool
+}
+
+// plain reports whether the rule makes clients speak without TLS.
+func (r *Reach) plain() bool {
+	return r.Rule != nil && r.Rule.Spec.GetTrafficPolicy().GetTls() != nil && r.Rule.Spec.GetTrafficPolicy().GetTls().GetMode() == 0
+}
+
+// close finds the releases whose proxies before the pod do not accept WebSocket over HTTP/2 on some port.
+func (m *Model) close(pod *Pod, r *Reach) {
+	for _, release := range m.Proxies {
+		for _, p := range r.Ports {
+			if p.Kind != r.judged() {
+				continue
+			}
+			var misses []string
+			if !slices.ContainsFunc(pod.Filters, func(f *Filter) bool {
+				open, why := m.opens(f, release, pod.ContainerPort(r.Service.Ports[p.Index]), r.plain())
+				if why != "" {
+					misses = append(misses, f.String()+" does for others: "+why)
+				}
+				return open
+			}) {
+				pod.Lacking = append(pod.Lacking, release)
+				pod.Misses = append(pod.Misses, misses...)
+				break
+			}
+		}
+	}
+}
+
+// TakesUpgrade reports whether UPGRADE for a port, or for all where it is 0, of the pods with the labels would be right at
+// every Service that a rule is for: the port is HTTP/1, and what stands before the pods can be made to accept it. Of a
+// host without a Service nothing is known to the contrary.
+func (m *Model) TakesUpgrade(r *Rule, subset map[string]string, port uint32) bool {
+	services := m.Reached(r.Host)
+	if len(services) == 0 {
+		services = m.entries(r.Host)
+	}
+	for _, s := range services {
+		reach := &Reach{Rule: r, Service: s}
+		m.follow(reach, subset, func(p uint32) bool { return port == 0 || p == port })
+		right := !reach.Outside && reach.Waypoint == "" && len(reach.Ports) > 0 && len(reach.In(Ambient))+len(reach.In(NoSidecar)) == 0
+		if !right || slices.ContainsFunc(reach.Ports, func(p PortReach) bool { return p.Kind != HTTP1 }) {
+			return false
+		}
+	}
+	return true
+}

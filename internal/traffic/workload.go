@@ -20,21 +20,94 @@ type Service struct {
 	Host string // by which rules name it
 }
 
-// Outside reports whether the Service selects no pods.
-func (s *Service) Outside() bool {
-	return s.Type == "ExternalName" || len(s.Selector) == 0
-}
+// IsEntry reports whether it is a host of a ServiceEntry.
+func (s *Service) IsEntry() bool { return s.Kind == "ServiceEntry" }
+
+// IsOutside reports whether the endpoints are not pods that the Service selects.
+func (s *Service) IsOutside() bool { return s.Type == "ExternalName" || len(s.Selector) == 0 }
 
 // PortPath returns the path of what tells the protocol of a port.
 func (s *Service) PortPath(i int) string {
 	path := "spec.ports[" + strconv.Itoa(i) + "]"
 	switch p := s.Ports[i]; {
+	case s.IsEntry():
+		return path + ".protocol"
 	case p.AppProtocol != "":
 		return path + ".appProtocol"
 	case p.Name != "":
 		return path + ".name"
 	}
 	return path
+}
+
+// SelectorPath returns the path of what selects the pods.
+func (s *Service) SelectorPath() string {
+	if s.IsEntry() {
+		return "spec.workloadSelector"
+	}
+	return "spec.selector"
+}
+
+// addEntry enters each host of a ServiceEntry as a Service.
+func (m *Model) addEntry(o *manifests.Object, e *manifests.ServiceEntry) {
+	service := &manifests.Service{Ports: e.Ports}
+	if e.InMesh {
+		service.Selector = e.Selector
+	}
+	for _, host := range e.Hosts {
+		m.entriesByHost[host] = append(m.entriesByHost[host], &Service{Object: o, Service: service, Host: host})
+	}
+}
+
+// A Route is a rule of a VirtualService that goes to a Service.
+type Route struct {
+	*manifests.Object // the VirtualService
+	*manifests.Route
+	AtGateway bool // gateways use it
+}
+
+func (m *Model) addRoutes(o *manifests.Object, v *manifests.VirtualService) {
+	for i := range v.Routes {
+		r := &Route{Object: o, Route: &v.Routes[i], AtGateway: slices.ContainsFunc(v.Gateways, func(g string) bool { return g != "mesh" })}
+		for _, to := range v.Routes[i].Destinations {
+			host := istio.Host(to.Host, o.InNamespace(), m.Domain)
+			m.routes[host] = append(m.routes[host], r)
+		}
+	}
+}
+
+// Routes returns the routes that go to a Service.
+func (m *Model) Routes(s *Service) []*Route { return m.routes[s.Host] }
+
+// SaysWebSocket reports whether a name or a path shows that a port serves WebSockets: that of the port, of the Service, or
+// of a route that goes there.
+func (m *Model) SaysWebSocket(s *Service, port int) bool {
+	p := s.Ports[port]
+	if namesWebSocket(p.Name) || namesWebSocket(p.AppProtocol) || namesWebSocket(s.Name) {
+		return true
+	}
+	for _, r := range m.routes[s.Host] {
+		to := slices.ContainsFunc(r.Destinations, func(d manifests.Destination) bool { return d.Port == 0 || d.Port == p.Port })
+		if to && (r.WebSocketUpgrade || slices.ContainsFunc(r.URIs, namesWebSocket) || slices.ContainsFunc(r.Upgrades, namesWebSocket)) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesWebSocket reports whether a word of the text means WebSocket, or a protocol that is spoken over it.
+func namesWebSocket(text string) bool {
+	text = strings.ToLower(text)
+	if strings.Contains(text, "socket.io") || strings.Contains(text, "web-socket") || strings.Contains(text, "web_socket") {
+		return true
+	}
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
+		switch word {
+		case "ws", "wss", "websocket", "websockets", "socketio", "sockjs", "signalr":
+			return true
+		}
+	}
+	return false
 }
 
 // PortName names a port as people find it.

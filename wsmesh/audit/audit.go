@@ -17,6 +17,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/parallel"
 	"github.com/wsmesh/wsmesh/internal/traffic"
 	"github.com/wsmesh/wsmesh/version"
@@ -31,6 +32,9 @@ type Report struct {
 	Files    int          // that were read
 	Objects  int          // in them that take part in what becomes of a WebSocket
 	Upgrades []Upgrade    // what makes clients speak HTTP/2, in the order of the rules
+	// Unjudged is what could not be judged, since it depends on what is not among the manifests.
+	Unjudged []Unjudged
+	Kinds    map[string]int // how many objects of each kind were read, those that take no part included
 
 	set     *manifests.Set
 	mesh    wsmesh.Mesh
@@ -65,12 +69,13 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if r.Findings, err = a.list(ctx); err != nil {
 		return nil, err
 	}
+	r.Kinds = a.kinds
 	for _, o := range a.objects {
 		if o.Kind != "" {
 			r.Objects++
 		}
 	}
-	r.Upgrades = a.reported()
+	r.Upgrades, r.Unjudged = a.reported(), a.unknown
 	return r, nil
 }
 
@@ -81,10 +86,14 @@ type auditor struct {
 	hits    map[*manifests.Object]finding.List
 	rules   map[*manifests.Object]*traffic.Rule
 	said    map[string]bool // what is to be said once
+	kinds   map[string]int
 
-	reaches []*traffic.Reach
-	needed  map[*traffic.Filter]bool            // some client speaks HTTP/2 to a workload that the filter reaches
-	lacks   map[*traffic.Filter]map[string]bool // the releases in which such a workload stays closed
+	reaches          []*traffic.Reach
+	unknown          []Unjudged
+	unknownWorkloads []*traffic.Service
+	unknownHosts     []*traffic.Rule
+	needed           map[*traffic.Filter]bool            // some client speaks HTTP/2 to a workload that the filter reaches
+	lacks            map[*traffic.Filter]map[string]bool // the releases in which such a workload stays closed
 }
 
 func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
@@ -93,12 +102,15 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 		return nil, err
 	}
 	a := &auditor{
-		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{},
+		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
 		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{},
 	}
 	// Of an object that is given twice the last one counts.
 	last := map[string]*manifests.Object{}
 	for _, o := range objects {
+		if o.Kind != "" {
+			a.kinds[o.Kind]++
+		}
 		if o.Kind != "" && o.Value == nil && len(o.Findings) == 0 && o.Kind != "Namespace" {
 			continue // a kind that takes no part
 		}
@@ -133,13 +145,47 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 func id(o *manifests.Object) string { return o.Kind + "/" + o.InNamespace() + "/" + o.Name }
 
 func (a *auditor) audit(ctx context.Context) error {
-	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.upgrades, a.filtersAlone, a.meshWide} {
+	if err := a.upgrades(ctx); err != nil {
+		return err
+	}
+	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.filtersAlone, a.meshWide, a.sniffed, a.counted} {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		judge()
 	}
 	return nil
+}
+
+// Unjudged is an object of which not enough is known.
+type Unjudged struct {
+	Object string `json:"object"` // such as "DestinationRule prod/chat"
+	Host   string `json:"host,omitempty"`
+	Add    string `json:"add"` // what would settle it, if it were among the manifests
+}
+
+func (a *auditor) unjudged(o *manifests.Object, host, add string) {
+	a.unknown = append(a.unknown, Unjudged{o.String(), host, add})
+}
+
+// counted reports once what is not known of many objects.
+func (a *auditor) counted() {
+	if n := len(a.unknownWorkloads); n > 0 {
+		s := a.unknownWorkloads[0]
+		message := "no workload with " + traffic.Labels(s.Selector) + " is among the manifests of the namespace " + s.InNamespace()
+		if n > 1 {
+			message = fmt.Sprintf("the workloads of %d Services are not among the manifests: those of %s", n, traffic.Listed(a.unknownWorkloads))
+		}
+		a.add(WorkloadsUnknown, s.Object, s.SelectorPath(), message, "audit the workloads too")
+	}
+	if n := len(a.unknownHosts); n > 0 {
+		r := a.unknownHosts[0]
+		message := fmt.Sprintf("no Service of %q is among the manifests, and so what becomes of its WebSockets is not known", r.Host)
+		if n > 1 {
+			message = fmt.Sprintf("no Services of the hosts of %d DestinationRules with UPGRADE are among the manifests, and so what becomes of their WebSockets is not known: %s", n, traffic.Listed(a.unknownHosts))
+		}
+		a.add(ServiceUnknown, r.Object, "spec.host", message, "audit the Services and their workloads too")
+	}
 }
 
 // add reports a finding about an object.
@@ -193,16 +239,57 @@ func (a *auditor) alone(o *manifests.Object) finding.List {
 }
 
 func (a *auditor) knowsBetter(o *manifests.Object, f finding.Finding) bool {
+	r := a.rules[o]
 	switch f.Code {
-	case destinationrule.HostDependsOnNamespace.Code: // a short host: where its Service is given, it goes to the same namespace
-		r := a.rules[o]
+	case destinationrule.HostTakenForFullName.Code:
+		return r != nil && a.IsExternal(r.Host) // the ServiceEntry's own name
+	case destinationrule.HostDependsOnNamespace.Code: // where its Service is given, it goes to the same namespace
 		return r != nil && a.Service(r.Host) != nil
-	case envoyfilter.NoSelector.Code: // no selector: in the root namespace WS349 says it
+	case destinationrule.PortLevelDropsPolicy.Code, destinationrule.SubsetDropsPolicy.Code:
+		return r != nil && r.Upgrades() != nil && !a.dropIsLoss(r, f.Path)
+	case destinationrule.MaxDurationCutsWebSockets.Code:
+		return r != nil && a.isHTTP(r) // Envoy drains an HTTP connection, and waits for its streams
+	case envoyfilter.NoSelector.Code: // in the root namespace WS349 says it
 		return o.InNamespace() == a.Root
-	case envoyfilter.TargetRefsNotReadBefore127.Code: // targetRefs before 1.27: WS448 says it for the mesh
+	case envoyfilter.TargetRefsNotReadBefore127.Code: // WS448 says it for the mesh
 		return true
-	case envoyfilter.FilterNameDeprecated.Code: // old filter names
+	case envoyfilter.FilterNameDeprecated.Code:
 		return a.Every(version.OldConnectionManagerName)
 	}
 	return false
+}
+
+// dropIsLoss reports whether UPGRADE would be right at the level at a path, which drops it.
+func (a *auditor) dropIsLoss(r *traffic.Rule, path string) bool {
+	steps, err := fieldpath.Parse(path)
+	if err != nil {
+		return true
+	}
+	policy, subset := r.Spec.GetTrafficPolicy(), map[string]string(nil)
+	var port uint32
+	for i, step := range steps[:len(steps)-1] {
+		name, _ := step.Name()
+		index, isIndex := steps[i+1].Index()
+		switch {
+		case name == "subsets" && isIndex && index < len(r.Spec.GetSubsets()):
+			subset, policy = r.Spec.GetSubsets()[index].GetLabels(), r.Spec.GetSubsets()[index].GetTrafficPolicy()
+		case name == "portLevelSettings" && isIndex && index < len(policy.GetPortLevelSettings()):
+			port = policy.GetPortLevelSettings()[index].GetPort().GetNumber()
+		}
+	}
+	return a.TakesUpgrade(r, subset, port)
+}
+
+// isHTTP reports whether all Services of a rule's host are among the manifests, and no port of theirs is passed on as bytes
+// or may be.
+func (a *auditor) isHTTP(r *traffic.Rule) bool {
+	services := a.Reached(r.Host)
+	return len(services) > 0 && !slices.ContainsFunc(services, func(s *traffic.Service) bool {
+		for i := range s.Ports {
+			if kind := a.Kind(s, i); kind != traffic.HTTP1 && kind != traffic.HTTP2 {
+				return true
+			}
+		}
+		return len(s.Ports) == 0
+	})
 }

@@ -62,7 +62,7 @@ func ExampleRun() {
 	}
 	// Output:
 	// chat.yaml:9: error WS340
-	// UPGRADE reaches Service prod/chat, and no EnvoyFilter sets allow_connect for Deployment prod/chat: WebSockets get 503
+	// UPGRADE reaches Service prod/chat, and no EnvoyFilter sets allow_connect for Deployment prod/chat: if it serves WebSockets, they get 503
 	// -> apply an EnvoyFilter that sets allow_connect for app=chat in the namespace prod, or set DO_NOT_UPGRADE
 }
 

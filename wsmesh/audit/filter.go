@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
-	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	"google.golang.org/protobuf/types/known/durationpb"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/traffic"
@@ -53,17 +50,17 @@ var (
 
 // filtersAlone looks at each filter in the light of the mesh, after all that needs filters is known.
 func (a *auditor) filtersAlone() {
-	meshWide := slices.ContainsFunc(a.Meshes, func(m *traffic.Mesh) bool { return m.Config.Upgrade })
 	for _, f := range a.Filters {
-		a.target(f, meshWide || a.needed[f])
+		reaches := a.target(f)
 		a.newFields(f.Object, filterFields(f))
 		for _, p := range f.Patches {
 			a.proxyVersion(f, p)
 			if p.Connects() {
 				a.connect(f, p)
 			}
-			a.timeouts(f, p)
-			a.buffer(f, p)
+			if reaches {
+				a.harms(f, p)
+			}
 		}
 	}
 }
@@ -90,8 +87,8 @@ func filterFields(f *traffic.Filter) []usedField {
 	return used
 }
 
-// target reports which workloads the filter reaches other than it seems to.
-func (a *auditor) target(f *traffic.Filter, needed bool) {
+// target reports which workloads the filter reaches other than it seems to. It returns false where it is known to reach none.
+func (a *auditor) target(f *traffic.Filter) bool {
 	o, ns := f.Object, f.InNamespace()
 	refs := len(f.Spec.GetTargetRefs()) > 0
 	switch {
@@ -100,44 +97,83 @@ func (a *auditor) target(f *traffic.Filter, needed bool) {
 			"use a workloadSelector until every control plane is 1.27 or later")
 	case refs && f.Connects():
 		a.add(TargetRefsMissSidecars, o, "spec.targetRefs", "targetRefs names gateways, so this allow_connect reaches no sidecar", "select the server's pods with a workloadSelector")
-		return
+		return true
 	case refs:
 	case ns == a.Root && len(f.Selector()) == 0:
-		a.add(FilterForWholeMesh, o, "spec.workloadSelector", fmt.Sprintf("without a workloadSelector in the root namespace %s, the filter applies to every proxy of the mesh", ns),
-			"select the workloads that need it, in their own namespace")
+		a.add(FilterForWholeMesh, o, "spec.workloadSelector", fmt.Sprintf("without a workloadSelector in the root namespace %s, the filter applies to %s of the mesh", ns, f.Proxies()),
+			"if only some workloads are meant, select them, in their own namespace")
 	case ns == a.Root:
 		a.add(FilterForAllNamespaces, o, "spec.workloadSelector", fmt.Sprintf("from the root namespace %s the filter selects pods with %s in every namespace", ns, traffic.Labels(f.Selector())),
 			"move it to the namespace of the workloads, if only those are meant")
 	}
-	if !f.Connects() || len(f.Selector()) > 0 && a.missed(f) {
-		return
+	if len(f.Selector()) > 0 && a.missed(f) {
+		return false
 	}
-	if rev := o.Labels[traffic.RevisionLabel]; rev != "" && needed {
+	if !f.Connects() {
+		return true
+	}
+	if rev := o.Labels[traffic.RevisionLabel]; rev != "" && a.needed[f] {
 		a.add(RevisionReadsAlone, o, "metadata.labels["+strconv.Quote(traffic.RevisionLabel)+"]", fmt.Sprintf("only the control plane of the revision %q reads this filter, and proxies of the others stay closed", rev),
 			"remove the label where proxies of other revisions run the server")
 	}
-	if !needed {
-		a.add(UnneededAllowConnect, o, "", "no DestinationRule among the manifests has UPGRADE for a workload that this filter opens", "delete it, or audit the DestinationRules too")
+	if !a.needed[f] {
+		a.unneeded(f)
 	}
+	return true
 }
 
-// missed reports a filter that selects none of the workloads that are known.
+// unneeded reports a filter for workloads whose clients are known to keep to HTTP/1.1, and says of others that it is not
+// known what needs them.
+func (a *auditor) unneeded(f *traffic.Filter) {
+	for _, s := range a.ServicesIn(f.InNamespace()) {
+		if s.IsOutside() || !traffic.Carries(s.Selector, f.Selector()) && !a.selectsPodsOf(f, s) {
+			continue
+		}
+		if r := a.KeepsHTTP1(s); r != nil {
+			a.add(UnneededAllowConnect, f.Object, "", fmt.Sprintf("%s keeps the clients of %s at HTTP/1.1, and so nothing uses this allow_connect there", r, s),
+				"leave it until no client has UPGRADE any more: it does no harm, and it must be there before a client has it")
+			return
+		}
+	}
+	a.unjudged(f.Object, "", "the DestinationRules, and the MeshConfig, that make clients of its workloads speak HTTP/2")
+}
+
+func (a *auditor) selectsPodsOf(f *traffic.Filter, s *traffic.Service) bool {
+	return slices.ContainsFunc(a.Selected(s.InNamespace(), s.Selector), func(w *traffic.Workload) bool { return traffic.Carries(w.Workload.Labels, f.Selector()) })
+}
+
+// missed reports a filter that selects none of the workloads that are known, where that leaves others closed. It returns
+// whether the filter reaches nothing. What is not among the manifests may carry its labels all the same.
 func (a *auditor) missed(f *traffic.Filter) bool {
 	ns := f.InNamespace()
 	everywhere := a.Selected("", f.Selector())
-	switch {
-	case ns == a.Root && len(everywhere) > 0 || len(a.Selected(ns, f.Selector())) > 0:
-		return false
-	case len(everywhere) > 0:
-		a.add(WorkloadsElsewhere, f.Object, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, traffic.Labels(f.Selector()), traffic.Listed(everywhere)),
-			"move it to the namespace of the pods")
-	case a.KnowsPodsOf(ns):
-		a.add(SelectsNoWorkload, f.Object, "spec.workloadSelector.labels", fmt.Sprintf("no workload of the namespace %s has %s", ns, traffic.Labels(f.Selector())),
-			"write the labels that the pods carry")
-	default:
+	if ns == a.Root && len(everywhere) > 0 || len(a.Selected(ns, f.Selector())) > 0 {
 		return false
 	}
-	return true
+	selected := func(s *traffic.Service) bool { return traffic.Carries(s.Selector, f.Selector()) }
+	if slices.ContainsFunc(a.ServicesIn(ns), selected) || !f.Connects() || len(f.Spec.GetTargetRefs()) > 0 {
+		return false
+	}
+	for _, reach := range a.reaches {
+		closed, _ := reach.Closed()
+		if len(closed) == 0 {
+			continue
+		}
+		s := reach.Service
+		switch {
+		case s.InNamespace() != ns && slices.ContainsFunc(closed, func(p *traffic.Pod) bool {
+			return p.IsKnown() && traffic.Carries(p.Workload.Workload.Labels, f.Selector())
+		}):
+			a.add(WorkloadsElsewhere, f.Object, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, traffic.Labels(f.Selector()), traffic.Listed(everywhere)),
+				"if it is meant for them, move it to their namespace")
+			return true
+		case s.InNamespace() == ns && reach.Known:
+			a.add(SelectsNoWorkload, f.Object, "spec.workloadSelector.labels", fmt.Sprintf("no workload among the manifests of the namespace %s has %s, and %s stays closed", ns, traffic.Labels(f.Selector()), traffic.Listed(closed)),
+				"if it is meant for "+s.String()+", write "+traffic.Labels(s.Selector))
+			return true
+		}
+	}
+	return false
 }
 
 // What an allow_connect patch is for.
@@ -228,45 +264,5 @@ func (a *auditor) proxyVersion(f *traffic.Filter, p *traffic.Patch) {
 	if cut := releases.Cut; releases.Gates && cut > 0 {
 		a.add(PatternCutsNumber, f.Object, path, fmt.Sprintf("%q matches 1.%d and 1.%d0 to 1.%d9 alike", releases.Pattern, cut, cut, cut),
 			`end the number with (\.|-|$), or use version.ProxyVersionPattern`)
-	}
-}
-
-// What of a filter breaks WebSockets.
-var (
-	TimeoutEndsWebSockets = finding.Rule{Code: "WS356", Severity: finding.Warning,
-		Meaning: "A timeout or limit that an EnvoyFilter sets on the HttpConnectionManager ends WebSockets that are open.",
-		Source:  "envoyproxy/envoy api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto, api/envoy/config/core/v3/protocol.proto"}
-	BufferHoldsHandshake = finding.Rule{Code: "WS358", Severity: finding.Warning,
-		Meaning: "A buffer filter waits for the end of a request, which a WebSocket does not have.",
-		Source:  "istio/istio#58926, istio/istio#36545; envoyproxy/envoy#19645"}
-)
-
-// timeouts reports what ends WebSockets that are open.
-func (a *auditor) timeouts(f *traffic.Filter, p *traffic.Patch) {
-	m, ok := p.Config.(*managerv3.HttpConnectionManager)
-	if !ok {
-		return
-	}
-	common := m.GetCommonHttpProtocolOptions()
-	for _, s := range [...]struct {
-		value *durationpb.Duration
-		at    []string
-	}{
-		{m.GetStreamIdleTimeout(), []string{"stream_idle_timeout"}},
-		{common.GetMaxConnectionDuration(), []string{"common_http_protocol_options", "max_connection_duration"}},
-		{common.GetMaxStreamDuration(), []string{"common_http_protocol_options", "max_stream_duration"}},
-	} {
-		if s.value.AsDuration() != 0 {
-			at := append([]string{"typed_config"}, s.at...)
-			a.add(TimeoutEndsWebSockets, f.Object, p.ValuePath(at...),
-				fmt.Sprintf("%s %s ends WebSockets that are open", s.at[len(s.at)-1], p.Text(at...)), "leave it out for proxies that pass WebSockets on")
-		}
-	}
-}
-
-// buffer reports filters that hold a request back until its end.
-func (a *auditor) buffer(f *traffic.Filter, p *traffic.Patch) {
-	if _, ok := p.Config.(*bufferv3.Buffer); ok {
-		a.add(BufferHoldsHandshake, f.Object, p.Path+".patch.value", "envoy.filters.http.buffer waits for the end of a WebSocket's request, which never comes", "select workloads without WebSockets, or disable the filter on their routes")
 	}
 }

@@ -447,16 +447,19 @@ func (m *mend) filters(a *auditor, files []manifests.File) []manifests.File {
 	}
 	unfit := map[*traffic.Service]bool{} // with pods that no EnvoyFilter can open
 	for _, reach := range a.reaches {
-		if len(reach.In(traffic.Ambient))+len(reach.In(traffic.NoSidecar)) > 0 {
+		if reach.Cause == traffic.ByRule && len(reach.In(traffic.Ambient))+len(reach.In(traffic.NoSidecar)) > 0 {
 			unfit[reach.Service] = true
 		}
 	}
 	changes := map[string][]insertion{}
 	for _, reach := range a.reaches {
+		closed, _ := reach.Closed()
+		if reach.Cause != traffic.ByRule || len(closed) == 0 {
+			continue
+		}
 		s, rule := reach.Service, reach.Rule
 		name := s.Name + "-allow-connect"
-		closed, _ := reach.Closed()
-		if len(closed) == 0 || unfit[s] || unread[s.InNamespace()] || taken[s.InNamespace()+"/"+name] || m.skip[rule.String()] {
+		if s.IsEntry() || !reach.Speaks(traffic.HTTP1) || unfit[s] || unread[s.InNamespace()] || taken[s.InNamespace()+"/"+name] || m.skip[rule.String()] {
 			continue
 		}
 		filter, err := envoyfilter.Builder{

@@ -27,6 +27,9 @@ func (r *Report) Mermaid(w io.Writer) error {
 	c := chart.New()
 	reaches := map[*traffic.Rule]map[*traffic.Service][]*traffic.Reach{}
 	for _, reach := range a.reaches {
+		if reach.Cause != traffic.ByRule || reach.Service == nil {
+			continue
+		}
 		if reaches[reach.Rule] == nil {
 			reaches[reach.Rule] = map[*traffic.Service][]*traffic.Reach{}
 		}

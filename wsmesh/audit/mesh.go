@@ -27,15 +27,14 @@ func (a *auditor) meshWide() {
 			continue
 		}
 		var reached []*traffic.Reach
-		for _, r := range a.ByMesh() {
-			a.count(r)
-			if r.Breaks() {
+		for _, r := range a.reaches {
+			if r.Cause == traffic.ByMesh && r.Object == m.Object && r.Breaks() {
 				reached = append(reached, r)
 			}
 		}
 		if len(reached) > 0 {
 			a.add(MeshWideUpgrade, m.Object, m.Config.Path, "h2UpgradePolicy UPGRADE reaches workloads that no EnvoyFilter opens for WebSockets, behind "+traffic.Listed(reached),
-				"remove it, or write DestinationRules with DO_NOT_UPGRADE for the WebSocket servers among them")
+				"write DestinationRules with DO_NOT_UPGRADE for the WebSocket servers among them, or EnvoyFilters that set allow_connect")
 		}
 	}
 	for _, w := range a.Workloads {
@@ -50,7 +49,6 @@ func (a *auditor) edge(o *manifests.Object, path string, s *manifests.Connection
 	what := ""
 	for _, f := range [...]struct{ name, value string }{
 		{"httpStreamIdleTimeout", s.HTTPStreamIdleTimeout},
-		{"httpMaxConnectionDuration", s.HTTPMaxConnectionDuration},
 		{"httpMaxStreamDuration", s.HTTPMaxStreamDuration},
 	} {
 		if f.value != "" && f.value != "0s" {

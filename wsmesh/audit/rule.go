@@ -36,6 +36,9 @@ var (
 	HeaderCaseKeepsHTTP1 = finding.Rule{Code: "WS451", Severity: finding.Info,
 		Meaning: "From Istio 1.28 on, preserveHttp1HeaderCase keeps HTTP/1.1 to ports named for HTTP in spite of UPGRADE.",
 		Source:  "istio/istio commit 531c61709aa, pilot/pkg/networking/core/cluster_builder.go"}
+	LimitsWebSockets = finding.Rule{Code: "WS366", Severity: finding.Info,
+		Meaning: "Each open WebSocket counts as a connection over HTTP/1.1 and as a request over both protocols, for as long as it is open.",
+		Source:  "Envoy docs intro/arch_overview/upstream/circuit_breaking; measured on Envoy 1.40.0"}
 	FieldTooNew = finding.Rule{Code: "WS452", Severity: finding.Warning,
 		Meaning: "A field or value that a control plane's release does not have yet is refused or dropped there.",
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto and envoy_filter.proto, by release branch"}
@@ -57,6 +60,7 @@ func (a *auditor) rulesAlone() {
 				"this connectionPool takes the place of that in defaultTrafficPolicy of "+a.Meshes[baseline].String()+" for the host",
 				"repeat the settings of the mesh here")
 		}
+		a.limits(r)
 		site := r.Upgrades()
 		if site == nil {
 			continue
@@ -68,6 +72,26 @@ func (a *auditor) rulesAlone() {
 		if keepsCase >= 0 && a.Some(version.HeaderCaseKeepsHTTP1) {
 			a.add(HeaderCaseKeepsHTTP1, r.Object, site.Path, "UPGRADE has no effect on ports named for HTTP, since preserveHttp1HeaderCase is on in "+a.Meshes[keepsCase].String(),
 				"remove one of the two")
+		}
+	}
+}
+
+// limits says how many WebSockets a client's proxy may open to the host of a rule that is about WebSockets.
+func (a *auditor) limits(r *traffic.Rule) {
+	if len(r.Sites) == 0 && !slices.ContainsFunc(a.Reached(r.Host), func(s *traffic.Service) bool {
+		return slices.ContainsFunc(s.Ports, func(p manifests.ServicePort) bool { return a.SaysWebSocket(s, slices.Index(s.Ports, p)) })
+	}) {
+		return
+	}
+	for _, pool := range r.Pools() {
+		upgrade := pool.GetHttp().GetH2UpgradePolicy() == traffic.Upgrade
+		if n := pool.GetTcp().GetMaxConnections(); n > 0 && !upgrade {
+			a.add(LimitsWebSockets, r.Object, pool.Path+".tcp.maxConnections", fmt.Sprintf("the proxy of a client opens at most %d WebSockets over HTTP/1.1, and the handshake of the next one hangs", n),
+				"set it to the number that one client needs, or leave it out: Istio sets none")
+		}
+		if n := pool.GetHttp().GetHttp2MaxRequests(); n > 0 {
+			a.add(LimitsWebSockets, r.Object, pool.Path+".http.http2MaxRequests", fmt.Sprintf("the proxy of a client opens at most %d WebSockets, over HTTP/1.1 and HTTP/2 alike, and the next one gets 503", n),
+				"set it to the number that one client needs, or leave it out: Istio sets none")
 		}
 	}
 }
@@ -182,14 +206,47 @@ func (a *auditor) sameHost(r *traffic.Rule) {
 	a.add(SameHost, r.Object, "spec.host", message, "write one DestinationRule for the host")
 }
 
+// unknownHost reports a host that no Service has, where one has a name that is nearly the same. That a Service is not among
+// the manifests does not say that there is none.
 func (a *auditor) unknownHost(r *traffic.Rule) {
-	name, isService := strings.CutSuffix(r.Host, ".svc."+a.Domain)
-	_, namespace, _ := strings.Cut(name, ".")
-	if !isService || a.IsExternal(r.Host) || len(a.ServicesIn(namespace)) == 0 || namespace == a.Root {
-		return // nothing is known of that namespace, or it is outside the cluster, where WS161 speaks of short forms
+	if s := a.mistyped(r); s != nil {
+		a.add(HostIsNoService, r.Object, "spec.host", fmt.Sprintf("no Service of %q is among the manifests, and there is a %s that no rule is for", r.Host, s),
+			fmt.Sprintf("if that is meant, write %q", s.Host))
 	}
-	a.add(HostIsNoService, r.Object, "spec.host", fmt.Sprintf("no Service %q is in the namespace %q", strings.TrimSuffix(name, "."+namespace), namespace),
-		"write the name of a Service that there is")
+}
+
+// mistyped returns the Service of the same namespace whose name differs from the rule's host in a letter or two, and that
+// no other rule is for.
+func (a *auditor) mistyped(r *traffic.Rule) *traffic.Service {
+	name, isService := strings.CutSuffix(r.Host, ".svc."+a.Domain)
+	name, namespace, _ := strings.Cut(name, ".")
+	if !isService || a.IsExternal(r.Host) || len(name) < 4 {
+		return nil
+	}
+	for _, s := range a.ServicesIn(namespace) {
+		if len(a.RulesFor(s)) == 0 && nearly(name, s.Name) {
+			return s
+		}
+	}
+	return nil
+}
+
+// nearly reports whether one letter more, less or other makes b of a, or two letters change places.
+func nearly(a, b string) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	i := 0
+	for i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch len(a) - len(b) {
+	case 0:
+		return i < len(a) && (a[i+1:] == b[i+1:] || i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:])
+	case 1:
+		return a[i+1:] == b[i:]
+	}
+	return false
 }
 
 // otherNamespace reports a rule that hides the one in the Service's namespace, or is hidden by it.

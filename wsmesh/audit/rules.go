@@ -17,12 +17,13 @@ func Rules() []finding.Rule {
 		NoAllowConnect, AllowConnectForSome, UnneededAllowConnect, SelectsNoWorkload, WorkloadsElsewhere,
 		TargetRefsMissSidecars, AllowConnectOutbound, ServicePortInMatch, NoSuchFilter, FilterForWholeMesh,
 		FilterForAllNamespaces, SameHost, HidesOwnRule, HiddenInRoot, WildcardNotInherited, MeshWideUpgrade,
-		TimeoutEndsWebSockets, RevisionReadsAlone, BufferHoldsHandshake, HostIsNoService, UpgradeBeforeBoundary,
-		PatternLeavesOutProxy, PatternMatchesNoProxy, PatternCutsNumber, PatternGatesNothing,
+		TimeoutEndsWebSockets, RevisionReadsAlone, BufferHoldsHandshake, HostIsNoService, GatewayWithoutKey,
+		PatchedToHTTP2, PatchedInboundHTTP2, LuaHoldsHandshake, RouteRefusesUpgrade, LimitsWebSockets,
+		UpgradeBeforeBoundary, PatternLeavesOutProxy, PatternMatchesNoProxy, PatternCutsNumber, PatternGatesNothing,
 		PatternMissesNextRelease, VersionNotServed, PolicyIgnored, TargetRefsIgnored, ReplacesMeshPool, EdgeSettings,
 		HeaderCaseKeepsHTTP1, FieldTooNew, PortIsHTTP2, PortIsBytes, PortIsSniffed, UnknownAppProtocol,
 		PolicyOnHTTP2Port, UpgradeInAmbient, UpgradeBehindWaypoint, UpgradeWithoutSidecar, UpgradeOutsideMesh,
-		WorkloadsUnknown, NoSuchPort, GivenTwice,
+		WorkloadsUnknown, NoSuchPort, ServiceUnknown, WebSocketPortSniffed, GivenTwice,
 	}, manifests.Rules())
 	slices.SortStableFunc(rules, func(x, y finding.Rule) int { return strings.Compare(x.Code, y.Code) })
 	return rules

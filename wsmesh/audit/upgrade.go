@@ -3,7 +3,9 @@
 package audit
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,9 +33,9 @@ var (
 	PortIsHTTP2 = finding.Rule{Code: "WS540", Severity: finding.Warning,
 		Meaning: "On a port named for HTTP/2 the application itself is sent WebSocket as an extended CONNECT.",
 		Source:  istioProtocol}
-	PortIsBytes = finding.Rule{Code: "WS541", Severity: finding.Info,
-		Meaning: "UPGRADE has no use on a port that is passed on as bytes: WebSocket flows through it untouched.",
-		Source:  istioProtocol}
+	PortIsBytes = finding.Rule{Code: "WS541", Severity: finding.Warning,
+		Meaning: "UPGRADE on a port that sidecars pass on as bytes makes gateways, which route HTTP to it, send the application HTTP/2.",
+		Source:  "istio/istio pilot/pkg/networking/core/cluster_traffic_policy.go (shouldH2Upgrade asks for no protocol where a rule says UPGRADE)"}
 	PortIsSniffed = finding.Rule{Code: "WS542", Severity: finding.Warning,
 		Meaning: "On a port whose protocol is sniffed, UPGRADE sends the application HTTP/2, or does nothing from 1.28 on.",
 		Source:  istioProtocol}
@@ -58,35 +60,50 @@ var (
 	WorkloadsUnknown = finding.Rule{Code: "WS549", Severity: finding.Info,
 		Meaning: "Without the workloads behind a Service, only its selector says which EnvoyFilters reach them.",
 		Source:  istioFilters}
+	ServiceUnknown = finding.Rule{Code: "WS551", Severity: finding.Info,
+		Meaning: "Without the Service of its host, what becomes of the WebSockets that a DestinationRule upgrades is unknown.",
+		Source:  istioProtocol}
+	WebSocketPortSniffed = finding.Rule{Code: "WS552", Severity: finding.Info,
+		Meaning: "A port that serves WebSockets is named for HTTP, so that no policy or client makes another protocol of it.",
+		Source:  istioProtocol}
+	PatchedToHTTP2 = finding.Rule{Code: "WS361", Severity: finding.SeverityError,
+		Meaning: "A patch that makes clients speak HTTP/2 needs an EnvoyFilter that lets the server's proxies accept WebSocket over it.",
+		Source:  envoyUpgrades}
 	NoSuchPort = finding.Rule{Code: "WS550", Severity: finding.Warning,
 		Meaning: "A port level is for a port of the Service, and not of the container.",
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto (PortTrafficPolicy.port)"}
 )
 
-// upgrades follows each UPGRADE to the pods that it reaches, and reports those that do not accept it.
-func (a *auditor) upgrades() {
+// upgrades reports what becomes of WebSockets wherever clients speak HTTP/2.
+func (a *auditor) upgrades(ctx context.Context) error {
+	var err error
+	if a.reaches, err = a.Judge(ctx); err != nil {
+		return err
+	}
 	for _, r := range a.Rules {
-		if len(r.Sites) == 0 {
-			continue
-		}
-		services := a.Reached(r.Host)
-		if len(services) == 0 && r.Upgrades() != nil && a.IsExternal(r.Host) {
-			a.outside(r, "spec.host", strconv.Quote(r.Host)+", a host of a ServiceEntry")
-		}
-		for _, s := range services {
+		for _, s := range a.Reached(r.Host) {
 			a.levels(r, s)
 			for i := range r.Sites {
 				if site := &r.Sites[i]; site.Policy != traffic.Upgrade && !a.IsHidden(r, s) {
 					a.notUpgraded(r, site, s)
 				}
 			}
-			for _, reach := range a.Judge(r, s) {
-				a.reaches = append(a.reaches, reach)
-				a.count(reach)
-				a.reach(reach)
-			}
 		}
 	}
+	for _, reach := range a.reaches {
+		a.count(reach)
+		switch {
+		case reach.Service == nil:
+			a.serviceUnknown(reach)
+		case reach.Cause == traffic.ByRule:
+			a.byRule(reach)
+		case reach.Cause == traffic.ByPort:
+			a.byPort(reach)
+		case reach.Cause == traffic.ByPatch:
+			a.byPatch(reach)
+		}
+	}
+	return nil
 }
 
 // count remembers which filters a reach needs.
@@ -130,22 +147,24 @@ func (a *auditor) notUpgraded(r *traffic.Rule, site *traffic.Site, s *traffic.Se
 	for i, p := range s.Ports {
 		if site.Covers(p.Port) && a.Kind(s, i) == traffic.HTTP2 && a.once(PolicyOnHTTP2Port.Code, s.String(), strconv.Itoa(i)) {
 			a.add(PolicyOnHTTP2Port, s.Object, s.PortPath(i), fmt.Sprintf("the port %s is HTTP/2 by its name, whatever %s says", traffic.PortName(p), r),
-				"name the port http-… to have HTTP/1.1")
+				"if the application speaks HTTP/1.1 there, name the port http-…; else leave it as it is, and h2UpgradePolicy out for it")
 		}
 	}
 }
 
-func (a *auditor) outside(r *traffic.Rule, path, what string) {
-	a.add(UpgradeOutsideMesh, r.Object, path, "UPGRADE sends HTTP/2 to "+what, "set DO_NOT_UPGRADE unless each endpoint has a sidecar that an EnvoyFilter opens")
+// serviceUnknown remembers a rule for a host that nothing is known of.
+func (a *auditor) serviceUnknown(reach *traffic.Reach) {
+	a.unjudged(reach.Object, reach.Host, "the Service and its workloads, or the ServiceEntry")
+	if a.mistyped(reach.Rule) == nil {
+		a.unknownHosts = append(a.unknownHosts, reach.Rule)
+	}
 }
 
-// reach reports what becomes of one UPGRADE at one Service.
-func (a *auditor) reach(reach *traffic.Reach) {
+// byRule reports what becomes of one UPGRADE of a rule at one Service.
+func (a *auditor) byRule(reach *traffic.Reach) {
 	r, s := reach.Rule, reach.Service
 	if reach.Outside {
-		if a.once("outside", r.String(), s.String()) {
-			a.outside(r, reach.Site.Path, "the endpoints of "+s.String()+", which selects no pods")
-		}
+		a.outside(reach)
 		return
 	}
 	for _, p := range reach.Ports {
@@ -153,28 +172,55 @@ func (a *auditor) reach(reach *traffic.Reach) {
 			a.protocol(reach, p)
 		}
 	}
-	if len(reach.Pods) == 0 {
+	if len(reach.Pods) == 0 || !reach.Speaks(traffic.HTTP1) {
 		return
 	}
 	if reach.Waypoint != "" && a.once(UpgradeBehindWaypoint.Code, r.String(), s.String()) {
-		a.add(UpgradeBehindWaypoint, r.Object, reach.Site.Path, fmt.Sprintf("%s is behind the waypoint %q, which UPGRADE makes speak HTTP/2 to the application", s, reach.Waypoint), "set DO_NOT_UPGRADE")
+		a.add(UpgradeBehindWaypoint, r.Object, reach.Path, fmt.Sprintf("%s is behind the waypoint %q, which UPGRADE makes speak HTTP/2 to the application", s, reach.Waypoint), "set DO_NOT_UPGRADE")
 	}
 	a.pods(reach)
+}
+
+// outside reports UPGRADE for endpoints that are not pods of the mesh. TLS that clients open themselves is passed on.
+func (a *auditor) outside(reach *traffic.Reach) {
+	r, s := reach.Rule, reach.Service
+	if len(s.Ports) > 0 && !slices.ContainsFunc(reach.Ports, func(p traffic.PortReach) bool { return p.Kind != traffic.Bytes }) {
+		return
+	}
+	if !a.once("outside", r.String(), s.String()) {
+		return
+	}
+	path, what := reach.Path, "the endpoints of "+s.String()+", which selects no pods"
+	if s.IsEntry() {
+		if !a.once("outside", r.String()) {
+			return
+		}
+		path, what = "spec.host", strconv.Quote(r.Host)+", a host of a ServiceEntry"
+	}
+	a.add(UpgradeOutsideMesh, r.Object, path, "UPGRADE sends HTTP/2 to "+what, "set DO_NOT_UPGRADE unless each endpoint has a sidecar that an EnvoyFilter opens, or accepts WebSockets over HTTP/2 itself")
 }
 
 // protocol reports what an UPGRADE does to a port that is not HTTP/1.
 func (a *auditor) protocol(reach *traffic.Reach, p traffic.PortReach) {
 	r, s := reach.Rule, reach.Service
-	path, port, hint := s.PortPath(p.Index), traffic.PortName(s.Ports[p.Index]), "name the port http-… or set its appProtocol to http"
+	path, port := s.PortPath(p.Index), traffic.PortName(s.Ports[p.Index])
+	const hint = "if the application speaks HTTP/1.1, name the port http-… or set its appProtocol to http; else set DO_NOT_UPGRADE for the port"
 	switch p.Kind {
 	case traffic.HTTP2:
-		a.add(PortIsHTTP2, s.Object, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r), hint)
+		if a.SaysWebSocket(s, p.Index) && a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(p.Index)) {
+			a.add(PortIsHTTP2, s.Object, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
+				"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT can stay")
+		}
 	case traffic.UnknownToWS:
 		a.add(UnknownAppProtocol, s.Object, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.OldestControlPlane, istio.AppProtocolWebSocket),
 			"set the appProtocol to http until every control plane is 1.24 or later")
 	case traffic.Bytes:
-		a.add(PortIsBytes, s.Object, path, fmt.Sprintf("the port %s is passed on as bytes, and the UPGRADE of %s has no use", port, r), hint)
+		a.add(PortIsBytes, s.Object, path, fmt.Sprintf("sidecars pass on as bytes what comes to the port %s, and gateways that route HTTP to it send the application HTTP/2, with the UPGRADE of %s", port, r),
+			"set DO_NOT_UPGRADE for the port")
 	case traffic.Sniffed:
+		if !a.SaysWebSocket(s, p.Index) && namesHTTP2(s.Ports[p.Index].Name) {
+			return
+		}
 		effect := "the application itself is sent HTTP/2"
 		if a.Every(version.SniffedPortIgnoresUpgrade) {
 			effect = "sidecars do not upgrade and gateways send the application HTTP/2"
@@ -184,13 +230,16 @@ func (a *auditor) protocol(reach *traffic.Reach, p traffic.PortReach) {
 	}
 }
 
+// namesHTTP2 reports whether a name that tells Istio nothing tells people that the application speaks HTTP/2.
+func namesHTTP2(name string) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '-' }),
+		func(word string) bool { return word == "grpc" || word == "h2" || word == "h2c" || word == "http2" })
+}
+
 // pods reports the workloads that do not accept what the ports of the Service are sent.
 func (a *auditor) pods(reach *traffic.Reach) {
-	r, s, path := reach.Rule, reach.Service, reach.Site.Path
-	if !reach.Known && a.once(WorkloadsUnknown.Code, s.String()) {
-		a.add(WorkloadsUnknown, s.Object, "spec.selector", "no workload with "+traffic.Labels(s.Selector)+" is among the manifests of the namespace "+s.InNamespace(),
-			"audit the workloads too")
-	}
+	r, s, path := reach.Rule, reach.Service, reach.Path
+	a.workloadsUnknown(reach)
 	if pods := reach.In(traffic.Ambient); len(pods) > 0 && a.once(UpgradeInAmbient.Code, r.String(), path, s.String()) {
 		a.add(UpgradeInAmbient, r.Object, path, fmt.Sprintf("UPGRADE reaches pods in ambient mode (%s) behind %s: %s", why(pods), s, traffic.Listed(pods)), "set DO_NOT_UPGRADE")
 	}
@@ -202,20 +251,87 @@ func (a *auditor) pods(reach *traffic.Reach) {
 	if len(closed) == 0 {
 		return
 	}
-	at := ""
-	if missing := reach.Missing(); len(missing) < len(a.Proxies) {
-		at = " in proxies of the release " + strings.Join(missing, ", ")
-	}
-	hint := "apply an EnvoyFilter that sets allow_connect for " + traffic.Labels(s.Selector) + " in the namespace " + s.InNamespace() + ", or set DO_NOT_UPGRADE"
 	if open == 0 {
-		a.add(NoAllowConnect, r.Object, path, fmt.Sprintf("UPGRADE reaches %s, and no EnvoyFilter sets allow_connect for %s%s: WebSockets get 503", s, traffic.Listed(closed), at), hint)
+		a.add(NoAllowConnect, r.Object, path, fmt.Sprintf("UPGRADE reaches %s, and no EnvoyFilter sets allow_connect for %s: if it serves WebSockets, they get 503%s", s, a.closedPods(reach, closed), because(reach)), remedy(s))
 	} else {
-		a.add(AllowConnectForSome, r.Object, path, fmt.Sprintf("UPGRADE reaches all of %s, and no EnvoyFilter sets allow_connect for %s%s: WebSockets to it get 503", s, traffic.Listed(closed), at), hint)
+		a.add(AllowConnectForSome, r.Object, path, fmt.Sprintf("UPGRADE reaches all of %s, and no EnvoyFilter sets allow_connect for %s: if it serves WebSockets, those to it get 503%s", s, a.closedPods(reach, closed), because(reach)), remedy(s))
 	}
+}
+
+// workloadsUnknown reports that the pods behind a Service are not known.
+func (a *auditor) workloadsUnknown(reach *traffic.Reach) {
+	if s := reach.Service; !reach.Known && a.once(WorkloadsUnknown.Code, s.String()) {
+		a.unknownWorkloads = append(a.unknownWorkloads, s)
+		a.unjudged(s.Object, s.Host, "the workloads with "+traffic.Labels(s.Selector)+" in the namespace "+s.InNamespace())
+	}
+}
+
+// closedPods names the pods that are closed, and the releases in which they are where that is not all.
+func (a *auditor) closedPods(reach *traffic.Reach, closed []*traffic.Pod) string {
+	if missing := reach.Missing(); len(missing) < len(a.Proxies) {
+		return traffic.Listed(closed) + " in proxies of the release " + strings.Join(missing, ", ")
+	}
+	return traffic.Listed(closed)
+}
+
+// because says why filters that set allow_connect leave the pods closed.
+func because(reach *traffic.Reach) string {
+	if misses := reach.Misses(); len(misses) > 0 {
+		return " (" + strings.Join(misses[:min(3, len(misses))], "; ") + ")"
+	}
+	return ""
+}
+
+func remedy(s *traffic.Service) string {
+	return "apply an EnvoyFilter that sets allow_connect for " + traffic.Labels(s.Selector) + " in the namespace " + s.InNamespace() + ", or set DO_NOT_UPGRADE"
 }
 
 // why returns what keeps the last of the pods from having a sidecar.
 func why(pods []*traffic.Pod) string { return pods[len(pods)-1].Why }
+
+// byPort reports WebSockets on a port that is HTTP/2 itself.
+func (a *auditor) byPort(reach *traffic.Reach) {
+	s := reach.Service
+	for _, p := range reach.Ports {
+		closed, _ := reach.Closed()
+		if p.Verdict != traffic.Fails || len(closed) == 0 || !a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(p.Index)) {
+			continue
+		}
+		a.add(PortIsHTTP2, s.Object, reach.Path, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
+			traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
+			"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT needs an EnvoyFilter that sets allow_connect")
+	}
+}
+
+// byPatch reports a patch that makes clients speak HTTP/2 to pods that do not accept WebSockets over it.
+func (a *auditor) byPatch(reach *traffic.Reach) {
+	s := reach.Service
+	if !reach.Breaks() || !slices.ContainsFunc(reach.Ports, func(p traffic.PortReach) bool {
+		return p.Kind == traffic.HTTP1 && p.Verdict == traffic.Fails
+	}) || !a.once(PatchedToHTTP2.Code, reach.Object.String(), reach.Path, s.String()) {
+		return
+	}
+	var pods []*traffic.Pod
+	for i := range reach.Pods {
+		if p := &reach.Pods[i]; p.Dataplane != traffic.Sidecar || len(p.Lacking) > 0 {
+			pods = append(pods, p)
+		}
+	}
+	a.add(PatchedToHTTP2, reach.Object, reach.Path, fmt.Sprintf("the patch makes clients speak HTTP/2 to %s, and nothing accepts WebSockets over it before %s: if it serves WebSockets, they get 503%s",
+		s, traffic.Listed(pods), because(reach)), "leave the ports that serve WebSockets out of the match, or apply an EnvoyFilter that sets allow_connect for "+traffic.Labels(s.Selector)+" in the namespace "+s.InNamespace())
+}
+
+// sniffed reports ports that serve WebSockets and whose protocol Istio has to find out for each connection.
+func (a *auditor) sniffed() {
+	for _, s := range a.Services {
+		for i, p := range s.Ports {
+			if !s.IsOutside() && a.Kind(s, i) == traffic.Sniffed && a.SaysWebSocket(s, i) && a.once("protocol", s.String(), strconv.Itoa(i)) {
+				a.add(WebSocketPortSniffed, s.Object, s.PortPath(i), fmt.Sprintf("the protocol of the port %s, which by its names or routes serves WebSockets, is sniffed for each connection", traffic.PortName(p)),
+					"if the application speaks HTTP/1.1, name the port http-… or set its appProtocol to http")
+			}
+		}
+	}
+}
 
 // An Upgrade is what makes clients speak HTTP/2 to one port of one Service, and what becomes of its WebSockets.
 type Upgrade struct {
@@ -263,12 +379,24 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 func (a *auditor) reported() []Upgrade {
 	var out []Upgrade
 	for _, reach := range a.reaches {
-		for _, p := range reach.Ports {
-			u := Upgrade{Rule: reach.Rule.String(), Path: reach.Site.Path, Service: reach.Service.String(), Host: reach.Service.Host,
-				Port: reach.Service.Ports[p.Index].Port, Verdict: Verdict(p.Verdict), Reason: p.Reason}
-			for i := range reach.Pods {
-				u.Pods = append(u.Pods, reach.Pods[i].String())
+		u := Upgrade{Rule: reach.Object.String(), Path: reach.Path, Host: reach.Host, Reason: "no Service of the host is among the manifests"}
+		if reach.Service == nil {
+			out = append(out, u)
+			continue
+		}
+		u.Service = reach.Service.String()
+		filters := map[*traffic.Filter]bool{}
+		for i := range reach.Pods {
+			u.Pods = append(u.Pods, reach.Pods[i].String())
+			for _, f := range reach.Pods[i].Filters {
+				if f.Connects() && !filters[f] {
+					filters[f] = true
+					u.Filters = append(u.Filters, f.String())
+				}
 			}
+		}
+		for _, p := range reach.Ports {
+			u.Port, u.Verdict, u.Reason = reach.Service.Ports[p.Index].Port, Verdict(p.Verdict), p.Reason
 			out = append(out, u)
 		}
 	}

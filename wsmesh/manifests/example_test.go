@@ -37,6 +37,7 @@ func ExampleSet_Add() {
 	}
 	// Output:
 	// chat.yaml 1 WS446
+	// chat.yaml 5 WS551
 	// chat.yaml 6 WS440
 }
 
