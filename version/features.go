@@ -233,7 +233,7 @@ var (
 		Source:  "pkg/config/analysis/msg/messages.yaml@release-1.31",
 	}
 
-	clientProtocolOverMesh = Feature{
+	ClientProtocolOverMesh = Feature{
 		Name:    "client-protocol-over-mesh",
 		Since:   MustParse("1.24.2"),
 		Summary: "useClientProtocol of a DestinationRule wins over a mesh-wide UPGRADE; the fix is in 1.22.7 and 1.23.4 as well, which one date cannot say.",
@@ -345,7 +345,7 @@ func Features() []Feature {
 		TCPIdleTimeout, MaxConcurrentStreams,
 		NetworkingV1, TargetRefsField, envoyFilterWarning,
 		AppProtocolWebSocket, destinationRuleMessages,
-		clientProtocolOverMesh,
+		ClientProtocolOverMesh,
 		TargetRefsHonoured, waypointEnvoyFilter,
 		mergeWithoutFilterPanics,
 		upgradedPoolSettings, SniffedPortIgnoresUpgrade, HeaderCaseKeepsHTTP1,

@@ -122,9 +122,9 @@ func (m Mesh) Oldest() (all, controlPlane version.Release, err error) {
 }
 
 // newest is the newest release whose facts this library has. Later patches of its minor are the same to it.
-var newest = version.MustParse("1.32.0")
+var newest = version.Newest()
 
-const newestMinor = "1.32."
+var newestMinor = strings.TrimRight(newest.String(), "0123456789") // "1.32."
 
 // latest returns the latest release of the mesh, and the zero value where there is none.
 func (m *Mesh) latest() version.Release {

@@ -12,11 +12,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"github.com/wsmesh/wsmesh/destinationrule"
-	"github.com/wsmesh/wsmesh/envoyfilter"
 	"io"
 	"os"
 	"slices"
@@ -24,7 +23,9 @@ import (
 
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 func main() {
@@ -91,23 +92,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		return fail(err)
 	}
 	mesh.RootNamespace, mesh.ClusterDomain = *root, *domain
-	var manifests wsmesh.Manifests
+	var set manifests.Set
 	for _, path := range paths {
 		if path == "-" {
-			err = manifests.Add("-", stdin)
+			err = set.Add("-", stdin)
 		} else {
-			err = manifests.AddPath(path)
+			err = set.AddPath(path)
 		}
 		if err != nil {
 			return fail(err)
 		}
 	}
 
-	var list finding.List
+	report, err := audit.Run(context.Background(), &set, mesh)
+	if err != nil {
+		return fail(err)
+	}
+	list := report.Findings
 	var out bytes.Buffer
 	switch {
 	case *fix:
-		fixed, err := wsmesh.Fix(&manifests, mesh)
+		fixed, err := report.Fix()
 		if err != nil {
 			return fail(err)
 		}
@@ -120,10 +125,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		list = fixed.Left
 		_ = list.WriteText(stderr, false) // as every line on standard error
 	case *format == "mermaid":
-		list = wsmesh.Audit(&manifests, mesh)
-		err = wsmesh.AuditMermaid(&out, &manifests, mesh)
+		err = report.Mermaid(&out)
 	default:
-		list = wsmesh.Audit(&manifests, mesh)
 		err = printer(list, &out, colour)
 	}
 	if err == nil {
@@ -170,7 +173,7 @@ func readMesh(releases []string, istioctlVersion string, stdin io.Reader) (wsmes
 	return mesh, nil
 }
 
-func writeFiles(fixed *wsmesh.Fixed) error {
+func writeFiles(fixed *audit.Fixed) error {
 	for _, f := range fixed.Files {
 		mode := os.FileMode(0o644)
 		if info, err := os.Stat(f.Name); err == nil {
@@ -187,7 +190,7 @@ var printers = map[string]func(list finding.List, w io.Writer, colour bool) erro
 	"text": finding.List.WriteText,
 	"json": func(list finding.List, w io.Writer, _ bool) error { return list.WriteJSON(w) },
 	"sarif": func(list finding.List, w io.Writer, _ bool) error {
-		return list.WriteSARIF(w, slices.Concat(finding.Codes(), destinationrule.Rules(), envoyfilter.Rules()))
+		return list.WriteSARIF(w, audit.Rules())
 	},
 	"github": func(list finding.List, w io.Writer, _ bool) error { return list.WriteGitHub(w) },
 }

@@ -15,8 +15,8 @@ func planned(t testing.TB, release version.Release) []wsmesh.Object {
 		Name:      "chat",
 		Namespace: "prod",
 		Workload:  map[string]string{"app": "chat"},
-		Port:      wsmesh.Port{Number: 80, Name: "http"},
-	}, wsmesh.Mesh{Proxies: []version.Release{release}})
+		Ports:     []wsmesh.Port{{Number: 80, Name: "http"}},
+	}, wsmesh.Mesh{Proxies: []version.Release{release}}, wsmesh.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

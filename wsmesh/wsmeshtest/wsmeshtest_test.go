@@ -21,8 +21,8 @@ import (
 
 func objects(t testing.TB, name string, release version.Release) []wsmesh.Object {
 	t.Helper()
-	svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Port: wsmesh.Port{Number: 80, Name: "http"}}
-	plan, err := wsmesh.NewPlan(svc, wsmesh.Mesh{Proxies: []version.Release{release}})
+	svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}}
+	plan, err := wsmesh.NewPlan(svc, wsmesh.Mesh{Proxies: []version.Release{release}}, wsmesh.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
