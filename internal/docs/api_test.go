@@ -123,7 +123,7 @@ func load(t *testing.T, dir string) (*token.FileSet, *doc.Package) {
 		}
 		files = append(files, file)
 	}
-	pkg, err := doc.NewFromFiles(fset, files, module+"/"+dir)
+	pkg, err := doc.NewFromFiles(fset, files, module+"/"+dir, doc.PreserveAST)
 	if err != nil {
 		t.Fatal(err)
 	}
