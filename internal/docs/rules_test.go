@@ -19,6 +19,7 @@ import (
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // rulesInFinding allows package finding to hold rules.
@@ -29,6 +30,7 @@ var ruleSets = map[string]func() []finding.Rule{
 	"destinationrule": destinationrule.Rules,
 	"envoyfilter":     envoyfilter.Rules,
 	"wsmesh/finding":  finding.Codes,
+	"wsmesh/fleet":    fleet.Rules,
 }
 
 // rules returns the rules of all public packages, each once, in the order of their codes.
