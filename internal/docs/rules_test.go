@@ -20,6 +20,7 @@ import (
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // rulesInFinding allows package finding to hold rules.
@@ -31,6 +32,7 @@ var ruleSets = map[string]func() []finding.Rule{
 	"envoyfilter":     envoyfilter.Rules,
 	"wsmesh":          wsmesh.Rules,
 	"wsmesh/finding":  finding.Codes,
+	"wsmesh/fleet":    fleet.Rules,
 }
 
 // rules returns the rules of all public packages, each once, in the order of their codes.
