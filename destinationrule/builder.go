@@ -84,20 +84,13 @@ type SubsetPolicy struct {
 //
 // The rule shares no map, slice or message with the builder.
 func (b Builder) Build() (*Rule, error) {
-	// The rule and its spec in one piece of memory, as in layPolicy: generators build thousands of them.
-	both := &struct {
-		rule Rule
-		spec networking.DestinationRule
-	}{}
-	r := &both.rule
-	r.APIVersion, r.Name, r.Namespace = cmp.Or(b.APIVersion, v1beta1), b.Name, b.Namespace
-	r.Labels, r.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
-	r.Spec = &both.spec
-	if b.Base != nil {
-		r.Spec = proto.CloneOf(b.Base)
+	r := &Rule{
+		APIVersion: cmp.Or(b.APIVersion, v1beta1), Name: b.Name, Namespace: b.Namespace,
+		Labels: maps.Clone(b.Labels), Annotations: maps.Clone(b.Annotations),
+		Spec: cmp.Or(proto.CloneOf(b.Base), &networking.DestinationRule{}),
 	}
 	problems := b.overlay(r.Spec)
-	findings := r.validate(false)
+	findings := r.Validate().Errors()
 	if len(problems) > 0 {
 		findings = append(problems.WithObject(r.String()), findings...)
 	}
@@ -144,14 +137,7 @@ func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.
 	case p == UpgradeDefault:
 		return nil
 	case *policy == nil:
-		all := &struct {
-			policy networking.TrafficPolicy
-			pool   networking.ConnectionPoolSettings
-			http   networking.ConnectionPoolSettings_HTTPSettings
-		}{}
-		all.pool.Http = &all.http
-		all.policy.ConnectionPool = &all.pool
-		*policy = &all.policy
+		*policy = &networking.TrafficPolicy{}
 	}
 	setPolicy(&(*policy).ConnectionPool, p)
 	return nil

@@ -75,7 +75,7 @@ func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 	} else {
 		spreadPolicy(out.Spec, p)
 	}
-	if err := out.validate(false).Err(); err != nil {
+	if err := out.Validate().Errors().Err(); err != nil {
 		return nil, err
 	}
 	return out, nil

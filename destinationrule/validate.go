@@ -31,6 +31,9 @@ const (
 // What an enum may be, for hints.
 const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
 
+var UnknownAPIVersion = finding.Rule{Code: "WS101", Severity: finding.SeverityError,
+	Meaning: "The apiVersion is one that Istio serves for DestinationRule.", Source: apiSchema}
+
 // Validate returns everything that is wrong with the rule, or nil.
 //
 // Errors are what istiod's validating webhook (istio/istio pkg/config/validation, ValidateDestinationRule), the
@@ -39,18 +42,12 @@ const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
 //
 // The rule is judged as it would be written and applied: a zero enum or an empty list is then not there. Without a
 // Namespace the rule goes where it is applied, and what depends on which namespace that is, is refused.
-func (r *Rule) Validate() finding.List { return r.validate(true) }
-
-var UnknownAPIVersion = finding.Rule{Code: "WS101", Severity: finding.SeverityError,
-	Meaning: "The apiVersion is one that Istio serves for DestinationRule.", Source: apiSchema}
-
-// validate leaves out warnings where nobody asked for them; they cost allocations, which Build need not pay.
-func (r *Rule) validate(warn bool) finding.List {
+func (r *Rule) Validate() finding.List {
 	if r == nil {
 		return r.written()
 	}
 	list := r.object().Validate()
-	v := validator{namespace: r.Namespace, warn: warn}
+	v := validator{namespace: r.Namespace}
 	switch r.APIVersion {
 	case v1, v1beta1, v1alpha3:
 	default:
@@ -79,7 +76,6 @@ func noSpec(path, message string) finding.Finding {
 // A validator collects findings about one rule.
 type validator struct {
 	namespace string
-	warn      bool
 	findings  finding.List
 
 	// The steps to what is being checked. No field of a DestinationRule lies deeper than these, and an array spares the
@@ -142,9 +138,7 @@ func (v *validator) spec(spec *networking.DestinationRule) {
 	v.subsets(spec.GetSubsets())
 	v.exportTo(spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
 	v.workloadSelector(spec.GetWorkloadSelector())
-	if v.warn {
-		v.effect(spec)
-	}
+	v.effect(spec)
 }
 
 var InvalidHost = finding.Rule{Code: "WS111", Severity: finding.SeverityError,
@@ -450,9 +444,7 @@ var RefusedByEnvoy = finding.Rule{Code: "WS179", Severity: finding.Warning,
 // envoyRefuses warns of what istiod takes and passes on, against the rules of Envoy's own API (protoc-gen-validate).
 // Envoy then goes on with its old configuration, of which only istiod's log tells.
 func (v *validator) envoyRefuses(path, what, hint string) {
-	if v.warn {
-		v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
-	}
+	v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
 }
 
 var TooManyEntries = finding.Rule{Code: "WS110", Severity: finding.SeverityError,

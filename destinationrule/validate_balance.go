@@ -108,10 +108,8 @@ func (v *validator) consistentHash(hash *networking.LoadBalancerSettings_Consist
 			v.add(RingSizeAndHashAlgorithm, v.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
 				"write ringHash: {minimumRingSize: …} alone")
 		}
-		if v.warn {
-			v.add(RingSizeDeprecated, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
-				"write ringHash: {minimumRingSize: …}")
-		}
+		v.add(RingSizeDeprecated, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
+			"write ringHash: {minimumRingSize: …}")
 	}
 	switch algorithm := hash.GetHashAlgorithm().(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_RingHash_:
@@ -297,7 +295,7 @@ var FailoverWithoutOutlierDetection = finding.Rule{Code: "WS178", Severity: find
 	Meaning: "Failover does nothing without outlierDetection.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
 
 func (v *validator) failoverNeedsEjection(failover, ejects bool) {
-	if v.warn && failover && !ejects {
+	if failover && !ejects {
 		v.add(FailoverWithoutOutlierDetection, v.here(), "failover does nothing without outlierDetection, which tells what is unhealthy",
 			"set outlierDetection in the same policy")
 	}

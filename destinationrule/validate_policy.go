@@ -72,7 +72,7 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 		switch {
 		case s.GetPort() == nil:
 			v.missing(v.at("port"), "write port: {number: …} with the number of the Service's port")
-		case v.warn && (s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort):
+		case s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort:
 			v.add(PortLevelOfNoPort, v.below(fieldpath.Name("port"), fieldpath.Name("number")), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
 				"give the number of the Service's port, 1 to 65535")
 		}
@@ -86,7 +86,7 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 		v.outlierDetection(s.GetOutlierDetection())
 		v.tls(s.GetTls())
 	})
-	if v.warn && len(settings) > 1 {
+	if len(settings) > 1 {
 		v.repeatedPorts(settings)
 	}
 }
@@ -136,7 +136,7 @@ func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 	if tcp := pool.GetTcp(); tcp != nil {
 		v.tcp(tcp)
 	}
-	if v.warn && isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
+	if isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
 		v.add(EmptyConnectionPoolReplaces, v.here(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
 			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it")
 	}
@@ -176,12 +176,12 @@ func (v *validator) http(http *networking.ConnectionPoolSettings_HTTPSettings) {
 	case upgrade && http.GetUseClientProtocol():
 		v.add(UpgradeAndClientProtocol, v.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
 			"leave useClientProtocol out, or the policy")
-	case v.warn && http.GetUseClientProtocol():
+	case http.GetUseClientProtocol():
 		v.add(HTTP2ToApplication, v.at("useClientProtocol"),
 			"useClientProtocol is true, so the application itself is sent HTTP/2 where the client speaks it, WebSockets as extended CONNECT",
 			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)")
 	}
-	if v.warn && upgrade && http.GetMaxRequestsPerConnection() > 0 {
+	if upgrade && http.GetMaxRequestsPerConnection() > 0 {
 		v.add(FewWebSocketsPerConnection, v.at("maxRequestsPerConnection"),
 			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.GetMaxRequestsPerConnection()),
 			"leave maxRequestsPerConnection out")
@@ -211,9 +211,6 @@ func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 		v.duration("time", keepalive.GetTime())
 		v.duration("interval", keepalive.GetInterval())
 		v.leave()
-	}
-	if !v.warn {
-		return
 	}
 	if idle := tcp.GetIdleTimeout().AsDuration(); idle >= time.Millisecond && idle < time.Hour {
 		v.add(IdleTimeoutCutsWebSockets, v.at("idleTimeout"),
@@ -257,7 +254,7 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 		}
 	}
 	//lint:ignore SA1019 that it is deprecated is what the warning says
-	if v.warn && outlier.GetConsecutiveErrors() != 0 {
+	if outlier.GetConsecutiveErrors() != 0 {
 		v.add(ConsecutiveErrorsIgnored, v.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
 			"write consecutiveGatewayErrors or consecutive5xxErrors")
 	}

@@ -90,15 +90,11 @@ type Builder struct {
 //
 // The filter shares nothing with the builder: maps, slices and messages are copied.
 func (b Builder) Build() (*Filter, error) {
-	// The filter and its spec in one piece of memory, like the parts of a patch.
-	both := &struct {
-		filter Filter
-		spec   networking.EnvoyFilter
-	}{}
-	f := &both.filter
-	f.Name, f.Namespace, f.Spec = b.Name, b.Namespace, &both.spec
-	f.Labels, f.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
-	f.Spec.Priority = b.Priority
+	f := &Filter{
+		Name: b.Name, Namespace: b.Namespace,
+		Labels: maps.Clone(b.Labels), Annotations: maps.Clone(b.Annotations),
+		Spec: &networking.EnvoyFilter{Priority: b.Priority},
+	}
 	r := newReport(f.object().Validate())
 	b.fill(f.Spec, r)
 	if r.list.Err() != nil {

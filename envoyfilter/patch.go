@@ -72,13 +72,9 @@ func MergeHTTPConnectionManager(ctx Context, value *hcmv3.HttpConnectionManager)
 // [istio/istio#27078]: https://github.com/istio/istio/issues/27078
 // [istio/istio#33534]: https://github.com/istio/istio/issues/33534
 func AllowConnect(ctx Context) Patch {
-	value := &struct {
-		manager hcmv3.HttpConnectionManager
-		options corev3.Http2ProtocolOptions
-	}{}
-	value.options.AllowConnect = true
-	value.manager.Http2ProtocolOptions = &value.options
-	return MergeHTTPConnectionManager(ctx, &value.manager)
+	return MergeHTTPConnectionManager(ctx, &hcmv3.HttpConnectionManager{
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
+	})
 }
 
 // parts are the messages of a patch in one piece of memory: a plan builds two patches for each of its services.

@@ -22,11 +22,6 @@ type report struct {
 	tooDeep bool
 
 	steps [12]fieldpath.Step // what path begins with
-
-	// The fields of the messages that are being walked, one message on top of the other: see fields.
-	set   []setField
-	push  func(protoreflect.FieldDescriptor, protoreflect.Value) bool
-	first [4]setField
 }
 
 // newReport returns a report that begins with the list, and is at the spec.
@@ -36,30 +31,6 @@ func newReport(list finding.List) *report {
 	r.enter("spec")
 	return r
 }
-
-// A setField is a field of a message and its value.
-type setField struct {
-	fd protoreflect.FieldDescriptor
-	v  protoreflect.Value
-}
-
-// fields returns the fields that m sets, until drop is called with them. All messages share one function to range
-// with and one stack, because a closure for each message would be most of what a small EnvoyFilter costs.
-func (r *report) fields(m protoreflect.Message) []setField {
-	if r.push == nil {
-		r.set = r.first[:0]
-		r.push = func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-			r.set = append(r.set, setField{fd, v})
-			return true
-		}
-	}
-	start := len(r.set)
-	m.Range(r.push)
-	return r.set[start:]
-}
-
-// drop gives back what fields returned last.
-func (r *report) drop(set []setField) { r.set = r.set[:len(r.set)-len(set)] }
 
 func (r *report) add(rule finding.Rule, path, message, hint string) {
 	r.list = append(r.list, finding.New(rule, path, message, hint))

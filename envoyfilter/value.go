@@ -135,17 +135,16 @@ func (w writer) object(m protoreflect.Message, url string, depth int) *object {
 		w.unwritable(fmt.Sprintf("the %s holds fields that its Go type does not know", m.Descriptor().FullName()),
 			"build it with the version of go-control-plane that this module is built with")
 	}
-	set := w.fields(m)
-	for _, f := range set {
-		name := f.fd.TextName()
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		name := fd.TextName()
 		if w.json {
-			name = f.fd.JSONName()
+			name = fd.JSONName()
 		}
 		w.enter(name)
-		o.fields.Fields[name] = w.fieldValue(f.fd, f.v, depth+1)
+		o.fields.Fields[name] = w.fieldValue(fd, v, depth+1)
 		w.leave()
-	}
-	w.drop(set)
+		return true
+	})
 	return o
 }
 
@@ -260,15 +259,8 @@ func unpack(a *anypb.Any) (protoreflect.Message, error) {
 	return m, nil
 }
 
-// typeURL is the "@type" of a message. That of the HttpConnectionManager, which nearly every EnvoyFilter of this
-// module has, is made only once.
-func typeURL(name protoreflect.FullName) string {
-	const prefix = "type.googleapis.com/"
-	if name == httpConnectionManager {
-		return prefix + httpConnectionManager
-	}
-	return prefix + string(name)
-}
+// typeURL returns the "@type" of a message.
+func typeURL(name protoreflect.FullName) string { return "type.googleapis.com/" + string(name) }
 
 // maxSeconds are the whole seconds of the longest time.Duration, less one for the nanoseconds.
 const maxSeconds = math.MaxInt64/1_000_000_000 - 1
