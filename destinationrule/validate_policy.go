@@ -22,8 +22,8 @@ var (
 		Meaning: "A trafficPolicy has either tunnel or proxyProtocol.", Source: istioTrafficPolicy}
 )
 
-// trafficPolicy checks the policy of the destination or of a subset (validateTrafficPolicy in
-// pkg/config/validation). A list without entries is not written, so it counts as not there.
+// trafficPolicy checks the policy of the destination or of a subset as validateTrafficPolicy in pkg/config/validation does. A
+// list without entries counts as not set, because it is not written.
 func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
 	if policy == nil {
 		return
@@ -94,7 +94,8 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 var DuplicatePortLevel = finding.Rule{Code: "WS175", Severity: finding.Warning,
 	Meaning: "A second port level for the same port does nothing.", Source: istioInheritance}
 
-// repeatedPorts warns of entries that GetPortLevelTrafficPolicy (pilot/pkg/networking/util/util.go) never reaches.
+// repeatedPorts warns of a second entry for a port, which GetPortLevelTrafficPolicy (pilot/pkg/networking/util/util.go)
+// never reaches.
 func (v *validator) repeatedPorts(settings []*networking.TrafficPolicy_PortTrafficPolicy) {
 	seen := make(map[uint32]int, len(settings))
 	for i, s := range settings {
@@ -118,7 +119,7 @@ var (
 		Meaning: "A connectionPool that sets nothing still replaces another.", Source: istioInheritance}
 )
 
-// connectionPool follows validateConnectionPool.
+// connectionPool checks the settings as validateConnectionPool in pkg/config/validation does.
 func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 	if pool == nil {
 		return
@@ -202,7 +203,7 @@ func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 	v.notNegative("maxConnections", tcp.GetMaxConnections())
 	v.duration("connectTimeout", tcp.GetConnectTimeout())
 	v.duration("maxConnectionDuration", tcp.GetMaxConnectionDuration())
-	// The webhook takes what is 0 in milliseconds, because 0s turns the timeout off.
+	// The webhook accepts a duration of 0 milliseconds, because 0s turns the timeout off.
 	if v.writable("idleTimeout", tcp.GetIdleTimeout()) && tcp.GetIdleTimeout().AsDuration().Milliseconds() != 0 {
 		v.duration("idleTimeout", tcp.GetIdleTimeout())
 	}
@@ -253,7 +254,7 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 			v.outOfRange(v.atItem("outlierDetectionHttpErrorCodes", i), strconv.FormatUint(uint64(code), 10), "an HTTP status from 100 to 599")
 		}
 	}
-	//lint:ignore SA1019 that it is deprecated is what the warning says
+	//lint:ignore SA1019 the warning says that it is deprecated
 	if outlier.GetConsecutiveErrors() != 0 {
 		v.add(ConsecutiveErrorsIgnored, v.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
 			"write consecutiveGatewayErrors or consecutive5xxErrors")
@@ -269,7 +270,7 @@ var (
 		Meaning: "A configmap:// credentialName is in the namespace of the rule.", Source: istioTLS}
 )
 
-// tls follows agent.ValidateTLS.
+// tls checks the settings as agent.ValidateTLS does.
 func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	if tls == nil {
 		return
@@ -288,7 +289,7 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 		v.envoyRefuses(v.at("sni"), fmt.Sprintf("an SNI of %d bytes", len(tls.GetSni())), "write at most 255 bytes")
 	}
 
-	// Without a namespace of its own, the rule cannot be shown to stand where the ConfigMap is.
+	// A rule without a namespace may be applied to another one than that of the ConfigMap.
 	if after, ok := strings.CutPrefix(tls.GetCredentialName(), "configmap://"); ok {
 		namespace, name, _ := strings.Cut(after, "/")
 		if name, _, _ = strings.Cut(name, "/"); name == "" || namespace == "" || namespace != v.namespace {
