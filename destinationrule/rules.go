@@ -8,7 +8,7 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// The places that several rules come from.
+// The sources that several rules share.
 const (
 	istioDestinationRule = "istio/istio pkg/config/validation/validation.go, ValidateDestinationRule"
 	istioTrafficPolicy   = "istio/istio pkg/config/validation/validation.go, validateTrafficPolicy"
@@ -24,8 +24,8 @@ const (
 	protoJSON            = "Protocol Buffers, ProtoJSON format"
 )
 
-// Rules returns the rules whose findings this package returns, in the order of their codes: its own, and those about
-// documents and metadata, which hold for every kind of object.
+// Rules returns the rules of all findings that this package returns, in the order of their codes: its own, and those about
+// documents and metadata, which hold for objects of every kind.
 func Rules() []finding.Rule { return slices.Concat(ownRules, inputRules) }
 
 // inputRules are the rules about documents and metadata.

@@ -8,8 +8,8 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Rules returns the rules whose findings this package returns, in the order of their codes: its own, and those about
-// documents and metadata, which hold for every kind of object.
+// Rules returns the rules of all findings that this package returns, in the order of their codes: its own, and those about
+// documents and metadata, which hold for objects of every kind.
 func Rules() []finding.Rule { return slices.Concat(ownRules, inputRules) }
 
 // inputRules are the rules about documents and metadata.
