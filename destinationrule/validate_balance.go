@@ -239,7 +239,7 @@ func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_
 	v.writable("weightStabilizationPeriod", balance.GetWeightStabilizationPeriod())
 	v.writable("weightExpirationPeriod", balance.GetWeightExpirationPeriod())
 	update := balance.GetWeightUpdatePeriod()
-	if v.writable("weightUpdatePeriod", update) && v.warn && update != nil && update.AsDuration() < minUpdatePeriod {
+	if v.writable("weightUpdatePeriod", update) && update != nil && update.AsDuration() < minUpdatePeriod {
 		v.add(UpdatePeriodTooShort, v.at("weightUpdatePeriod"),
 			fmt.Sprintf("weightUpdatePeriod is %s, and the comments of Istio's API give 100ms for the least", update.AsDuration()),
 			"write 0.1s or more")

@@ -307,7 +307,7 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 
 	simple := tls.GetMode() == networking.ClientTLSSettings_SIMPLE
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
-	if v.warn && tls.GetCaCertCredentialName() != "" && !simple && !mutual {
+	if tls.GetCaCertCredentialName() != "" && !simple && !mutual {
 		v.add(CACertCredentialOfMode, v.at("caCertCredentialName"),
 			fmt.Sprintf("the mode is %s, and the comments of Istio's API have caCertCredentialName apply to SIMPLE and MUTUAL alone", tls.GetMode()),
 			"leave caCertCredentialName out, or set the mode to SIMPLE or MUTUAL")
