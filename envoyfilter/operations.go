@@ -11,6 +11,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -55,9 +56,9 @@ type outcome struct {
 // extension_configuration_patch.go) and of convertToEnvoyFilterWrapper in pilot/pkg/model/envoyfilter.go in release
 // 1.31. An operation that is not listed is applied.
 type kind struct {
-	object      protoreflect.FullName
-	match       string // the field of match for it, or ""
-	typedConfig bool   // the object is a filter, with its configuration in typed_config
+	object      protoreflect.FullName // see manifest.ValueType
+	match       string                // the field of match for it, or ""
+	typedConfig bool                  // the object is a filter, with its configuration in typed_config
 	outcomes    map[networking.EnvoyFilter_Patch_Operation]outcome
 }
 
@@ -68,6 +69,14 @@ func (k *kind) newMessage() proto.Message {
 		panic(err) // all messages in the table are in Envoy's API
 	}
 	return mt.New().Interface()
+}
+
+func init() {
+	for applyTo, k := range kinds {
+		if k != nil {
+			k.object = manifest.ValueType(networking.EnvoyFilter_ApplyTo(applyTo))
+		}
+	}
 }
 
 // inserts adds the outcomes of the three INSERT operations for a kind for which istiod turns them into ADD.
@@ -86,28 +95,23 @@ const (
 // kinds holds the kind of each applyTo.
 var kinds = [...]*kind{
 	networking.EnvoyFilter_LISTENER: {
-		object:   "envoy.config.listener.v3.Listener",
 		match:    "listener",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{opReplace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_FILTER_CHAIN: {
-		object:   "envoy.config.listener.v3.FilterChain",
 		match:    "listener",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{opReplace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_NETWORK_FILTER: {
-		object: "envoy.config.listener.v3.Filter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{opMergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_HTTP_FILTER: {
-		object: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{opMergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_ROUTE_CONFIGURATION: {
-		object: "envoy.config.route.v3.RouteConfiguration",
-		match:  "routeConfiguration",
+		match: "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			opAdd:          {nothing, onlyMerged},
 			opRemove:       {nothing, onlyMerged},
@@ -118,13 +122,11 @@ var kinds = [...]*kind{
 		},
 	},
 	networking.EnvoyFilter_VIRTUAL_HOST: {
-		object:   "envoy.config.route.v3.VirtualHost",
 		match:    "routeConfiguration",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{}),
 	},
 	networking.EnvoyFilter_HTTP_ROUTE: {
-		object: "envoy.config.route.v3.Route",
-		match:  "routeConfiguration",
+		match: "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			opAdd:     {disputed, "IST0153"},
 			opRemove:  {disputed, "IST0154"},
@@ -132,12 +134,10 @@ var kinds = [...]*kind{
 		},
 	},
 	networking.EnvoyFilter_CLUSTER: {
-		object:   "envoy.config.cluster.v3.Cluster",
 		match:    "cluster",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{opReplace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_EXTENSION_CONFIG: {
-		object: "envoy.config.core.v3.TypedExtensionConfig",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{
 			opMerge:               {nothing, onlyAdded},
 			opMergeAndReplaceList: {nothing, onlyAdded},
@@ -145,12 +145,9 @@ var kinds = [...]*kind{
 			opReplace:             {nothing, onlyAdded},
 		}),
 	},
-	networking.EnvoyFilter_BOOTSTRAP: {
-		object: "envoy.config.bootstrap.v3.Bootstrap",
-	},
+	networking.EnvoyFilter_BOOTSTRAP: {},
 	networking.EnvoyFilter_LISTENER_FILTER: {
-		object: "envoy.config.listener.v3.ListenerFilter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			opReplace:             {disputed, "IST0152"},
 			opMergeAndReplaceList: {nothing, listsInAny},

@@ -12,6 +12,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/internal/names"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -74,12 +75,7 @@ func (f *Filter) Validate() finding.List {
 // decode reads patch.value as a message of the kind, or returns nil if it cannot.
 func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	m := k.newMessage()
-	list := manifest.Decode(value.AsMap(), r.at("patch", "value"), manifest.ProtoJSON, m)
-	for i := range list {
-		if finding.Is(list[i], finding.WS928) && strings.HasPrefix(list[i].Hint, "correct the name") {
-			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
-		}
-	}
+	list := manifest.DecodeStruct(value, append(r.path[:len(r.path):len(r.path)], fieldpath.Name("patch"), fieldpath.Name("value")), m)
 	r.list = append(r.list, list...)
 	if len(list) > 0 {
 		return nil
