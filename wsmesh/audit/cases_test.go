@@ -105,8 +105,8 @@ func TestCorpus(t *testing.T) {
 }
 
 func severityOf(code string) finding.Severity {
-	i := slices.IndexFunc(finding.Codes(), func(r finding.Rule) bool { return r.Code == code })
-	return finding.Codes()[i].Severity
+	i := slices.IndexFunc(audit.Rules(), func(r finding.Rule) bool { return r.Code == code })
+	return audit.Rules()[i].Severity
 }
 
 func caseName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".txtar") }
