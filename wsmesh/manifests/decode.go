@@ -5,6 +5,7 @@ package manifests
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -105,6 +106,13 @@ type decoder struct {
 
 func (d *decoder) document(root *yamldoc.Node) {
 	o := d.object
+	if isKustomization(o.File) {
+		o.patches = patchesOf(root)
+	}
+	if isJSONPatch(root) {
+		o.report(patch("its operations"))
+		return
+	}
 	if root.Type() != yamldoc.Map {
 		what := "a list"
 		if root.Type() != yamldoc.List {
@@ -131,7 +139,7 @@ func (d *decoder) document(root *yamldoc.Node) {
 		return
 	}
 	if directive := patchDirective(root); directive != nil {
-		f := finding.New(Patch, "", fmt.Sprintf("the document is a patch, by its %s, and no manifest", directive.Text()), patchHint)
+		f := patch("its " + directive.Text())
 		f.Line = directive.Line
 		o.report(f)
 		o.Kind = ""
@@ -150,7 +158,62 @@ func (d *decoder) document(root *yamldoc.Node) {
 	}
 }
 
-const patchHint = "audit what it is applied to: kubectl kustomize … | audit -"
+func patch(sign string) finding.Finding {
+	return finding.New(Patch, "", "the document is a patch, by "+sign+", and no manifest", "audit what it is applied to: kubectl kustomize … | audit -")
+}
+
+// isKustomization reports whether a file is one that says which files are patches.
+func isKustomization(file string) bool {
+	switch filepath.Base(file) {
+	case "kustomization.yaml", "kustomization.yml", "Kustomization":
+		return true
+	}
+	return false
+}
+
+// patchesOf returns the files that a kustomization names as patches.
+func patchesOf(root *yamldoc.Node) (files []string) {
+	for _, key := range []string{"patches", "patchesStrategicMerge", "patchesJson6902"} {
+		list := root.Get(key)
+		if list == nil || list.Type() != yamldoc.List {
+			continue
+		}
+		for i := range list.Len() {
+			path := list.Item(i)
+			if path.Type() == yamldoc.Map {
+				path = path.Get("path")
+			}
+			if path != nil && path.Type() == yamldoc.String {
+				files = append(files, path.Text())
+			}
+		}
+	}
+	return files
+}
+
+// isJSONPatch reports whether the document is a list of the operations of RFC 6902.
+func isJSONPatch(root *yamldoc.Node) bool {
+	return root.Type() == yamldoc.List && root.Len() > 0 && root.Item(0).Get("op") != nil && root.Item(0).Get("path") != nil
+}
+
+// markPatches makes patches of what is in the files that kustomizations name as such.
+func markPatches(objects []*Object) {
+	files := map[string]string{}
+	for _, o := range objects {
+		for _, p := range o.patches {
+			files[filepath.Join(filepath.Dir(o.File), filepath.FromSlash(p))] = o.File
+		}
+	}
+	if len(files) == 0 {
+		return
+	}
+	for _, o := range objects {
+		if by := files[filepath.Clean(o.File)]; by != "" && (o.Value != nil || len(o.Findings) > 0) {
+			o.Kind, o.Value, o.Findings = "", nil, nil
+			o.report(patch(by))
+		}
+	}
+}
 
 func (o *Object) group() string {
 	group, _, _ := strings.Cut(o.APIVersion, "/")

@@ -116,6 +116,7 @@ func (s *Set) Objects(ctx context.Context) ([]*Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	markPatches(objects)
 	s.objects, s.read = objects, len(s.files)
 	return slices.Clone(s.objects), nil
 }

@@ -36,6 +36,8 @@ type Object struct {
 
 	doc   yamldoc.Document
 	lines lines
+	// patches are the files that a kustomization names as patches.
+	patches []string
 }
 
 // String returns the kind, namespace and name, as findings call the object, and "" for what cannot be read.
