@@ -3,14 +3,13 @@
 package envoyfilter
 
 import (
-	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
-	"sigs.k8s.io/yaml"
 
 	"github.com/wsmesh/wsmesh/internal/manifest"
+	"github.com/wsmesh/wsmesh/internal/yamldoc"
 )
 
 // apiVersion is the only version of EnvoyFilter that any release serves.
@@ -33,42 +32,22 @@ type Filter struct {
 //
 // [istio/istio#26390]: https://github.com/istio/istio/issues/26390
 func Parse(data []byte) (*Filter, error) {
-	spec := &networking.EnvoyFilter{}
-	o, list := manifest.Parse(data, "EnvoyFilter", []string{apiVersion}, spec)
-	if err := list.Err(); err != nil {
-		return nil, err
+	root, problems := yamldoc.Parse(data)
+	if root == nil {
+		return nil, problems.Err()
 	}
-	f := &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}
-	r := newReport(nil)
-	if spec.GetWorkloadSelector() != nil && len(spec.GetTargetRefs()) == 0 && hasTargetRefs(data) {
+	spec := &networking.EnvoyFilter{}
+	o := manifest.Read(root, problems, "EnvoyFilter", []string{apiVersion}, spec)
+	o.DecodeValues(root)
+	r := newReport(o.Findings)
+	// To the CRD an empty list of targetRefs is set, and a spec does not tell it from none.
+	if refs := root.Get("spec").Get("targetRefs"); spec.GetWorkloadSelector() != nil && refs != nil && refs.Type() == yamldoc.List {
 		r.twoTargets()
 	}
-	r.enter("configPatches")
-	for i, config := range spec.GetConfigPatches() {
-		r.enterItem(i)
-		if k := kindOf(config.GetApplyTo()); k != nil && config.GetPatch().GetValue() != nil {
-			r.decode(k, config.GetPatch().GetValue())
-		}
-		r.leave()
-	}
-	if err := r.list.WithObject(f.String()).Err(); err != nil {
+	if err := r.list.WithObject(o.ObjectName()).Err(); err != nil {
 		return nil, err
 	}
-	return f, nil
-}
-
-// hasTargetRefs says whether a manifest has targetRefs, be it an empty list: to the CRD that is set, and a spec
-// does not tell it from none.
-func hasTargetRefs(data []byte) bool {
-	if !bytes.Contains(data, []byte("targetRefs")) {
-		return false
-	}
-	var doc struct {
-		Spec struct {
-			TargetRefs *[]any `json:"targetRefs"`
-		} `json:"spec"`
-	}
-	return yaml.Unmarshal(data, &doc) == nil && doc.Spec.TargetRefs != nil
+	return &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}, nil
 }
 
 // Value returns the value of spec.configPatches[i] as the message that its applyTo asks for: for NETWORK_FILTER an

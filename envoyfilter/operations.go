@@ -11,6 +11,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -54,9 +55,9 @@ type outcome struct {
 // extension_configuration_patch.go) and of convertToEnvoyFilterWrapper in pilot/pkg/model/envoyfilter.go in release
 // 1.31. An operation that is not listed is applied.
 type kind struct {
-	object      protoreflect.FullName
-	match       string // the field of match that belongs to it, "" for none
-	typedConfig bool   // the object is a filter: a name and the filter's own message in typed_config
+	object      protoreflect.FullName // see manifest.ValueType
+	match       string                // the field of match that belongs to it, "" for none
+	typedConfig bool                  // the object is a filter: a name and the filter's own message in typed_config
 	outcomes    map[networking.EnvoyFilter_Patch_Operation]outcome
 }
 
@@ -67,6 +68,14 @@ func (k *kind) new() proto.Message {
 		panic(err) // the table names what is in Envoy's API
 	}
 	return mt.New().Interface()
+}
+
+func init() {
+	for applyTo, k := range kinds {
+		if k != nil {
+			k.object = manifest.ValueType(networking.EnvoyFilter_ApplyTo(applyTo))
+		}
+	}
 }
 
 // inserts are the outcomes of the three INSERT operations where istiod turns them into ADD.
@@ -85,28 +94,23 @@ const (
 // kinds is the table, by applyTo.
 var kinds = [...]*kind{
 	networking.EnvoyFilter_LISTENER: {
-		object:   "envoy.config.listener.v3.Listener",
 		match:    "listener",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_FILTER_CHAIN: {
-		object:   "envoy.config.listener.v3.FilterChain",
 		match:    "listener",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_NETWORK_FILTER: {
-		object: "envoy.config.listener.v3.Filter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_HTTP_FILTER: {
-		object: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_ROUTE_CONFIGURATION: {
-		object: "envoy.config.route.v3.RouteConfiguration",
-		match:  "routeConfiguration",
+		match: "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			add:          {nothing, onlyMerged},
 			remove:       {nothing, onlyMerged},
@@ -117,13 +121,11 @@ var kinds = [...]*kind{
 		},
 	},
 	networking.EnvoyFilter_VIRTUAL_HOST: {
-		object:   "envoy.config.route.v3.VirtualHost",
 		match:    "routeConfiguration",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{}),
 	},
 	networking.EnvoyFilter_HTTP_ROUTE: {
-		object: "envoy.config.route.v3.Route",
-		match:  "routeConfiguration",
+		match: "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			add:     {disputed, "IST0153"},
 			remove:  {disputed, "IST0154"},
@@ -131,12 +133,10 @@ var kinds = [...]*kind{
 		},
 	},
 	networking.EnvoyFilter_CLUSTER: {
-		object:   "envoy.config.cluster.v3.Cluster",
 		match:    "cluster",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_EXTENSION_CONFIG: {
-		object: "envoy.config.core.v3.TypedExtensionConfig",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{
 			merge:               {nothing, onlyAdded},
 			mergeAndReplaceList: {nothing, onlyAdded},
@@ -144,12 +144,9 @@ var kinds = [...]*kind{
 			replace:             {nothing, onlyAdded},
 		}),
 	},
-	networking.EnvoyFilter_BOOTSTRAP: {
-		object: "envoy.config.bootstrap.v3.Bootstrap",
-	},
+	networking.EnvoyFilter_BOOTSTRAP: {},
 	networking.EnvoyFilter_LISTENER_FILTER: {
-		object: "envoy.config.listener.v3.ListenerFilter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
 			replace:             {disputed, "IST0152"},
 			mergeAndReplaceList: {nothing, listsInAny},

@@ -12,6 +12,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/internal/names"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -73,12 +74,7 @@ func (f *Filter) Validate() finding.List {
 // decode reads patch.value as the message of its applyTo. It returns nil where that cannot be done.
 func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	m := k.new()
-	list := manifest.Decode(value.AsMap(), r.at("patch", "value"), manifest.ProtoJSON, m)
-	for i := range list {
-		if list[i].Code == finding.WS928.Code && !strings.Contains(list[i].Message, ".v2") {
-			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
-		}
-	}
+	list := manifest.DecodeStruct(value, append(r.path[:len(r.path):len(r.path)], fieldpath.Name("patch"), fieldpath.Name("value")), m)
 	r.list = append(r.list, list...)
 	if len(list) > 0 {
 		return nil
