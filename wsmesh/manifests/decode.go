@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
@@ -19,7 +20,7 @@ import (
 const maxDocument = yamldoc.MaxSize
 
 // decode reads the object from its document.
-func (o *Object) decode() {
+func (o *Object) decode(common *shared) {
 	text := o.doc.Text
 	if f, bad := refused(text); bad {
 		o.report(f)
@@ -30,7 +31,7 @@ func (o *Object) decode() {
 		o.malformed(problems)
 		return
 	}
-	d := decoder{object: o, problems: problems}
+	d := decoder{object: o, problems: problems, common: common}
 	d.document(root)
 }
 
@@ -101,6 +102,7 @@ func template() finding.Finding {
 type decoder struct {
 	object   *Object
 	problems finding.List // of the tree
+	common   *shared
 	path     fieldpath.Path
 }
 
@@ -127,12 +129,12 @@ func (d *decoder) document(root *yamldoc.Node) {
 	if kind == nil || apiVersion == nil || kind.Type() != yamldoc.String || apiVersion.Type() != yamldoc.String {
 		return
 	}
-	o.Kind, o.APIVersion = kind.Text(), apiVersion.Text()
+	o.Kind, o.APIVersion = unique.Make(kind.Text()).Value(), unique.Make(apiVersion.Text()).Value()
 	read := d.reader(root)
 	if read == nil {
 		return
 	}
-	o.lines = linesOf(root)
+	o.lines = linesOf(root, d.common)
 	if isTemplate(root.Get("metadata"), root.Get("spec")) {
 		o.report(template())
 		o.Kind = ""
@@ -145,8 +147,8 @@ func (d *decoder) document(root *yamldoc.Node) {
 		o.Kind = ""
 		return
 	}
-	d.metadata(root)
-	if o.Kind != "DestinationRule" && o.Kind != "EnvoyFilter" { // whose parsers say the same
+	if o.Kind != "DestinationRule" && o.Kind != "EnvoyFilter" { // which are read by their descriptors, metadata included
+		d.metadata(root)
 		for _, p := range d.problems {
 			o.report(p)
 		}
