@@ -79,11 +79,8 @@ func ExampleBuilder_Build() {
 		H2Upgrade: destinationrule.Upgrade,
 		ExportTo:  []string{"~"},
 	}.Build()
-	list := finding.In(err)
-	if list != nil {
-		for _, f := range list {
-			fmt.Println(f.Code, f.Path)
-		}
+	for _, f := range finding.In(err) {
+		fmt.Println(f.Code, f.Path)
 	}
 	// Output:
 	// WS952 metadata.name
@@ -309,4 +306,21 @@ func ExampleRule_AppendYAML() {
 	}
 	fmt.Println(bytes.Count(stream, []byte("kind: DestinationRule\n")), "rules")
 	// Output: 2 rules
+}
+
+// A program finds a rule by its variable.
+func ExampleRules() {
+	rule, err := destinationrule.Parse([]byte(manifest))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range rule.Validate() {
+		fmt.Println(f.Path, finding.Is(f, destinationrule.PortLevelDropsPolicy))
+	}
+	first := destinationrule.Rules()[0]
+	fmt.Println(first.Code, first.Severity, first.Meaning)
+	// Output:
+	// spec.trafficPolicy.portLevelSettings[0] true
+	// WS101 error The apiVersion is one that Istio serves for DestinationRule.
 }

@@ -4,7 +4,7 @@ package conformance
 
 import (
 	"errors"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,25 +12,28 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"istio.io/istio/pilot/pkg/model"
 
+	"github.com/wsmesh/wsmesh/internal/casetest"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// audited returns what an audit says of the documents that the root module keeps for a code, at a release.
-func audited(code, release string) func(*testing.T) finding.List {
+// audited returns what an audit says of a case that the root module keeps for a code.
+func audited(code string) func(*testing.T) finding.List {
 	return func(t *testing.T) finding.List {
 		t.Helper()
-		f, err := os.Open("../../wsmesh/testdata/audit/" + code + "-firing.yaml")
+		paths, err := filepath.Glob("../../wsmesh/audit/testdata/cases/" + code + "-*.txtar")
+		paths = slices.DeleteFunc(paths, func(p string) bool { return strings.Contains(p, code+"-silent-") })
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("there is no case for %s: %v", code, err)
+		}
+		c := casetest.Read(t, paths[0])
+		report, err := audit.Run(t.Context(), casetest.Set(t, c.Files), c.Mesh)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		var objects wsmesh.Manifests
-		if err := objects.Add(code, f); err != nil {
-			t.Fatal(err)
-		}
-		return wsmesh.Audit(&objects, meshOf(release))
+		return report.Findings
 	}
 }
 
@@ -141,23 +144,23 @@ var meshEvidence = []evidence{
 	}, shown: unreadable},
 	{code: "WS409", typed: unparsed("latest"), shown: unknownRelease("latest")},
 	{code: "WS410", typed: unparsed("2.5.0"), shown: unreadable},
-	{code: "WS440", typed: audited("WS440", "1.11.8"), shown: as("WS304")},
-	{code: "WS441", typed: audited("WS441", "1.24.1"), shown: leavesOut()},
+	{code: "WS440", typed: audited("WS440"), shown: as("WS304")},
+	{code: "WS441", typed: audited("WS441"), shown: leavesOut()},
 	{code: "WS442", shown: proofOf(inert("no proxy is patched"), gated(`^1\.30`))},
-	{code: "WS443", typed: audited("WS443", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS443", typed: audited("WS443"), shown: behaviour(func(t *testing.T, _ string) string {
 		got := patches(t, `^1\.2`, "1.2.0", "1.20.8", "1.29.1", "1.31.0")
 		return must(t, slices.Equal(got, []string{"1.2.0", "1.20.8", "1.29.1"}), `^1\.2 patches 1.2, 1.20 and 1.29 alike`, got)
 	})},
-	{code: "WS444", typed: audited("WS444", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS444", typed: audited("WS444"), shown: behaviour(func(t *testing.T, _ string) string {
 		got := patches(t, `^1\.`, "1.2.0", "1.12.0", "1.31.0")
 		return must(t, len(got) == 3, `^1\. patches every release`, got)
 	})},
-	{code: "WS445", typed: audited("WS445", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS445", typed: audited("WS445"), shown: behaviour(func(t *testing.T, _ string) string {
 		got := patches(t, `^1\.31`, "1.31.0", "1.32.0")
 		return must(t, slices.Equal(got, []string{"1.31.0"}), `^1\.31 patches a proxy of 1.31, and not one of 1.32`, got)
 	})},
-	{code: "WS446", typed: audited("WS446", "1.20.0"), shown: notServed()},
-	{code: "WS447", typed: audited("WS447", "1.5.0"), shown: olderThan16},
+	{code: "WS446", typed: audited("WS446"), shown: notServed()},
+	{code: "WS447", typed: audited("WS447"), shown: olderThan16},
 	{code: "WS448", shown: dated("target-refs-honoured", "since 1.27 targetRefs choose; releases before it are not at hand")},
 	{code: "WS449", shown: as("WS312")},
 	{code: "WS450", shown: dated("connection-settings", "the profile EDGE sets a stream_idle_timeout of 300 s")},
@@ -178,27 +181,27 @@ var meshEvidence = []evidence{
 	{code: "WS508", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.WithHost("websockets-server.default")), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, toServerOf(t, rule("{host: websockets-server.default, trafficPolicy: "+upgrade+"}")) == http1, "a rule for service.namespace changes nothing")
 	})},
-	{code: "WS540", typed: audited("WS540", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS540", typed: audited("WS540"), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, toApp(t, port{name: "http2-ws"}) == http2 && toApp(t, port{name: "grpc-ws"}) == http2, "the application is sent HTTP/2")
 	})},
-	{code: "WS541", typed: audited("WS541", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS541", typed: audited("WS541"), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, asBytes(t, port{name: "tcp-ws"}) && !asBytes(t, port{name: "http-ws"}), "the client's proxy has no HttpConnectionManager for the port")
 	})},
-	{code: "WS542", typed: audited("WS542", "1.24.1"), shown: dated("sniffed-port-ignores-upgrade", "the client's proxy speaks what its client spoke, in spite of UPGRADE")},
-	{code: "WS543", typed: audited("WS543", "1.23.0"), shown: dated("app-protocol-websocket", "kubernetes.io/ws is HTTP here")},
-	{code: "WS544", typed: audited("WS544", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS542", typed: audited("WS542"), shown: dated("sniffed-port-ignores-upgrade", "the client's proxy speaks what its client spoke, in spite of UPGRADE")},
+	{code: "WS543", typed: audited("WS543"), shown: dated("app-protocol-websocket", "kubernetes.io/ws is HTTP here")},
+	{code: "WS544", typed: audited("WS544"), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, toServer(t, port{name: "http2-ws"}, nil, on(noUpgrade)) == http2, "with DO_NOT_UPGRADE the port still speaks HTTP/2")
 	})},
-	{code: "WS545", typed: audited("WS545", "1.24.1"), shown: as("WS302")},
-	{code: "WS546", typed: audited("WS546", "1.24.1"), shown: as("WS302")},
-	{code: "WS547", typed: audited("WS547", "1.24.1"), shown: as("WS303")},
-	{code: "WS548", typed: audited("WS548", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS545", typed: audited("WS545"), shown: as("WS302")},
+	{code: "WS546", typed: audited("WS546"), shown: as("WS302")},
+	{code: "WS547", typed: audited("WS547"), shown: as("WS303")},
+	{code: "WS548", typed: audited("WS548"), shown: behaviour(func(t *testing.T, _ string) string {
 		s := cluster{objects: objects(client), configs: []string{externalHost, rule("{host: api.example.com, trafficPolicy: " + upgrade + "}")}}.start(t)
 		got := s.http2Clusters(client.proxy(s, "1.31.0"))
 		return must(t, slices.Equal(got, []string{"outbound|80||api.example.com"}), "clients speak HTTP/2 to a host outside the mesh", got)
 	})},
 	{code: "WS549", shown: noManifest("what is not among the manifests is not looked at")},
-	{code: "WS550", typed: audited("WS550", "1.24.1"), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS550", typed: audited("WS550"), shown: behaviour(func(t *testing.T, _ string) string {
 		level := func(number string) protocol {
 			return toServerOf(t, on("{portLevelSettings: [{port: {number: "+number+"}, connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}]}"))
 		}

@@ -16,8 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/casetest"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // install fetches mermaid as package-lock.json pins it, and returns the file that a browser loads.
@@ -93,6 +96,13 @@ mermaid.initialize({startOnLoad: false});
 // inPage is the picture of a page.
 var inPage = regexp.MustCompile("(?ms)^```mermaid\n(.*?)^```$")
 
+// nasty are texts that mermaid, or the HTML and Markdown in its labels, reads as more than text where they are not escaped.
+var nasty = []string{
+	"%%{init: {'theme':'forest'}}%%", "$$x^2$$", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "#quot;", "#36;", "\"]; click a", "`code`",
+	"_x_", "__x__", "*x*", "**x**", "~~x~~", "[x](http://example.com)", "http://example.com", "www.example.com", "a@b.example", "fa:fa-car", "1. item", "- item",
+	"+ item", "# heading", "> quote", "    code", "end", "\x1b[2J", "\u202egnp", "\\n", "a|b", "{x}", "a_b-c.d: e",
+}
+
 func TestRender(t *testing.T) {
 	mesh := func(release string) wsmesh.Mesh {
 		return wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse(release)}}
@@ -131,34 +141,35 @@ func TestRender(t *testing.T) {
 		charts[page] = string(chart[1])
 	}
 
-	files, err := filepath.Glob("../../wsmesh/testdata/audit/*.yaml")
+	files, err := filepath.Glob("../../wsmesh/audit/testdata/cases/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}
-	audit := func(name, text, release string) {
-		var m wsmesh.Manifests
-		if err := m.Add(name, strings.NewReader(text)); err != nil {
+	draw := func(name string, m wsmesh.Mesh, files []casetest.File) {
+		report, err := audit.Run(t.Context(), casetest.Set(t, files), m)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := wsmesh.AuditMermaid(&b, &m, mesh(release)); err != nil {
+		if err := report.Mermaid(&b); err != nil {
 			t.Fatal(err)
 		}
 		charts[name] = b.String()
 	}
 	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		audit(filepath.Base(f), string(text), strings.TrimPrefix(line, "# istio: "))
+		c := casetest.Read(t, f)
+		draw(filepath.Base(f), c.Mesh, c.Files)
 	}
-	text, err := os.ReadFile("../../wsmesh/testdata/audit/WS340-firing.yaml")
-	if err != nil {
-		t.Fatal(err)
+	c := casetest.Read(t, "../../wsmesh/audit/testdata/cases/WS340-no-filter.txtar")
+	for i := range c.Files {
+		c.Files[i].Text = strings.Replace(c.Files[i].Text, "kind: DestinationRule\nmetadata: {name: chat,", "kind: DestinationRule\nmetadata: {name: \"a\\\"]<b>#`;end\\\\\",", 1)
 	}
-	audit("a nasty name", strings.Replace(string(text), "name: chat\n", "name: \"a\\\"]<b>#`;end\\\\\"\n", 1), "1.24.1")
+	draw("a nasty name", c.Mesh, c.Files)
+
+	for _, text := range nasty {
+		label := finding.EscapeMermaid(text)
+		charts["label "+text] = fmt.Sprintf("flowchart LR\n  subgraph g[\"%s\"]\n    a[\"%s\"] -->|\"%s\"| b\n  end\n", label, label, label)
+	}
 
 	texts := render(t, install(t), charts)
 	for name := range charts {
@@ -166,16 +177,22 @@ func TestRender(t *testing.T) {
 			t.Errorf("%s: %s\n%s", name, texts[name], charts[name])
 		}
 	}
+	for _, text := range nasty { // each of the three labels shows it
+		shown := strings.TrimSpace(finding.EscapeText(text))
+		if got := texts["label "+text]; !strings.HasPrefix(got, "2 nodes, 1 edges: ") || strings.Count(got, shown) != 3 {
+			t.Errorf("%q is drawn as %q", text, got)
+		}
+	}
 	for name, want := range map[string][]string{
-		"plan":                {"4 nodes, 3 edges", "client's proxy", "HTTP/2, extended CONNECT", "chat.prod.svc.cluster.local"},
-		"plan with a gateway": {"6 nodes, 5 edges", "gateway"},
-		"ambient plan":        {"3 nodes, 2 edges", "ztunnel"},
-		"plan that breaks":    {"503: no allow_connect"},
-		"WS340-firing.yaml":   {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},
-		"WS340-silent.yaml":   {"4 nodes, 3 edges"},
-		"README.md":           {"4 nodes, 2 edges", "503: no allow_connect"},
-		"wsmesh/README.md":    {"6 nodes, 5 edges", "allow_connect: true"},
-		"a nasty name":        {"DestinationRule prod/a\"]<b>#`;end\\"},
+		"plan":                      {"4 nodes, 3 edges", "client's proxy", "HTTP/2, extended CONNECT", "chat.prod.svc.cluster.local"},
+		"plan with a gateway":       {"6 nodes, 5 edges", "gateway"},
+		"ambient plan":              {"3 nodes, 2 edges", "ztunnel"},
+		"plan that breaks":          {"503: no allow_connect"},
+		"WS340-no-filter.txtar":     {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},
+		"WS340-silent-filter.txtar": {"4 nodes, 3 edges"},
+		"README.md":                 {"4 nodes, 2 edges", "503: no allow_connect"},
+		"wsmesh/README.md":          {"6 nodes, 5 edges", "allow_connect: true"},
+		"a nasty name":              {"DestinationRule prod/a\"]<b>#`;end\\"},
 	} {
 		for _, w := range want {
 			if !strings.Contains(texts[name], w) {

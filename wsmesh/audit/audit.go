@@ -2,117 +2,202 @@
 
 // Package audit judges manifests that exist: which of them break WebSockets in an Istio mesh, and where. It mends what has
 // exactly one safe form, and draws what it judged.
+//
+// What is not among the manifests is unknown, and an unknown is neither a fault nor an all-clear: the [Report] says what
+// could not be judged, and what to add.
 package audit
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"github.com/wsmesh/wsmesh/internal/istio"
-	"github.com/wsmesh/wsmesh/wsmesh"
-	"github.com/wsmesh/wsmesh/wsmesh/manifests"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
-	"github.com/wsmesh/wsmesh/internal/yamldoc"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/parallel"
+	"github.com/wsmesh/wsmesh/internal/traffic"
 	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
-// A Report is what an audit found, and what it read and judged.
+// A Report is what an audit read, judged and found.
 type Report struct {
-	Findings finding.List // in the order of the files
-	Files    int          // read
-	Objects  int          // of kinds that take part in an audit
+	Findings finding.List // in the order of the files, and of the lines in each
+	Files    int          // that were read
+	Objects  int          // in them that take part in what becomes of a WebSocket
+	Upgrades []Upgrade    // what makes clients speak HTTP/2, in the order of the rules
+	// Unjudged is what could not be judged, since it depends on what is not among the manifests.
+	Unjudged []Unjudged
+	Kinds    map[string]int // how many objects of each kind were read, those that take no part included
 
-	manifests *manifests.Set
-	mesh      wsmesh.Mesh
-	auditor   *auditor
+	set     *manifests.Set
+	mesh    wsmesh.Mesh
+	auditor *auditor
 }
 
 // Run finds what in the manifests breaks WebSockets in the mesh, or does not do what it says: what
 // [destinationrule.Rule.Validate] and [envoyfilter.Filter.Validate] find in each object, and beyond that what becomes of
-// all of them together, as istiod of the mesh's releases reads them. It looks at DestinationRules, EnvoyFilters,
-// ServiceEntries, Services, Deployments, StatefulSets, DaemonSets, Pods, Namespaces and the ConfigMap istio; other kinds are passed over.
+// all of them together, as istiod of the mesh's releases reads them.
 //
-// Each finding has the file and line that it speaks of, where it was read from one; they come in the order of the files.
-// An object without a namespace is taken to go to "default", as kubectl does. What is not among the manifests counts as
-// unknown and never as missing: the pods of a namespace that is not given are taken to have sidecars.
+// Each finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
+// kubectl does. What is not among the manifests counts as unknown and never as missing: the pods of a namespace that is
+// not given are taken to have sidecars.
 //
 // The error is that of ctx, or a [*finding.Error] for a mesh without a release (WS401): most of what is to be known
 // depends on it.
-func Run(ctx context.Context, m *manifests.Set, mesh wsmesh.Mesh) (*Report, error) {
-	a, problems := newAuditor(m, mesh)
-	if problems != nil {
+func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, error) {
+	if set == nil {
+		return nil, errors.New("audit: there are no manifests: the Set is nil")
+	}
+	if problems := mesh.Validate().Errors(); problems != nil {
 		return nil, &finding.Error{Findings: problems, Causes: []error{version.ErrNoRelease}}
 	}
-	if err := ctx.Err(); err != nil {
+	a, err := newAuditor(ctx, set, mesh)
+	if err != nil {
 		return nil, err
 	}
-	r := &Report{Findings: a.audit(), Files: len(m.Files), Objects: len(a.objects), manifests: m, mesh: mesh, auditor: a}
-	return r, ctx.Err()
+	r := &Report{Files: len(set.Files()), set: set, mesh: mesh, auditor: a}
+	if err := a.audit(ctx); err != nil {
+		return nil, err
+	}
+	if r.Findings, err = a.list(ctx); err != nil {
+		return nil, err
+	}
+	r.Kinds = a.kinds
+	for _, o := range a.objects {
+		if o.Kind != "" {
+			r.Objects++
+		}
+	}
+	r.Upgrades, r.Unjudged = a.reported(), a.unknown
+	return r, nil
 }
 
-func (a *auditor) audit() finding.List {
-	a.rulesAlone()
-	a.rulesTogether()
-	a.upgrades()
-	a.filtersAlone()
-	a.meshWide()
-	return a.list()
-}
-
-// An auditor holds the objects of one audit, found by what istiod finds them by.
+// An auditor collects the findings of one audit.
 type auditor struct {
-	mesh                       wsmesh.Mesh
-	root, domain               string
-	controlPlanes, proxies     []version.Release
-	oldest, oldestControlPlane version.Release
+	*traffic.Model
+	objects []*manifests.Object
+	hits    map[*manifests.Object]finding.List
+	rules   map[*manifests.Object]*traffic.Rule
+	said    map[string]bool // what is to be said once
+	kinds   map[string]int
 
-	objects       []*auditObject
-	rules         []*auditObject
-	filters       []*auditFilter
-	services      []*auditObject
-	workloads     []*workload
-	namespaces    map[string]*auditObject
-	meshes        []*auditObject
-	external      map[string]bool // hosts of ServiceEntries
-	serviceByHost map[string]*auditObject
-	servicesIn    map[string][]*auditObject
-	rulesFor      map[string][]*auditObject // by host
-	firstFor      map[string]*auditObject   // by shareOf: the oldest, as far as that is known, else the first
-	wildcards     []*auditObject
-	podsByLabel   map[podKey][]*workload
-	podsIn        map[string][]*workload
-	filtersBy     map[podKey][]*auditFilter // by namespace and one label of the selector; with no label those for all
-	filtersByAny  map[podKey][]*auditFilter // by namespace and each label of the selector
-
-	said   map[string]bool // what is to be said once
-	hits   []hit
-	closed []closedService
-	unfit  map[*auditObject]bool // Services with pods that no EnvoyFilter can open
+	reaches          []*traffic.Reach
+	unknown          []Unjudged
+	unknownWorkloads []*traffic.Service
+	unknownHosts     []*traffic.Rule
+	needed           map[*traffic.Filter]bool            // some client speaks HTTP/2 to a workload that the filter reaches
+	lacks            map[*traffic.Filter]map[string]bool // the releases in which such a workload stays closed
 }
 
-// A podKey finds workloads by their namespace and one label, and with an empty namespace in all of them.
-type podKey struct{ namespace, label string }
-
-type hit struct {
-	object *auditObject
-	finding.Finding
+func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
+	objects, err := set.Objects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &auditor{
+		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{},
+	}
+	// Of an object that is given twice the last one counts.
+	last := map[key]*manifests.Object{}
+	for _, o := range objects {
+		if o.Kind != "" {
+			a.kinds[o.Kind]++
+		}
+		if o.Kind != "" && o.Value == nil && len(o.Findings) == 0 && o.Kind != "Namespace" {
+			continue // a kind that takes no part
+		}
+		if o.Kind == "" && len(o.Findings) == 0 {
+			continue
+		}
+		a.objects = append(a.objects, o)
+		last[keyOf(o)] = o
+	}
+	var counted []*manifests.Object
+	earlier := map[key]*manifests.Object{}
+	for _, o := range a.objects {
+		if first := earlier[keyOf(o)]; first != nil && o.Kind != "" {
+			a.add(GivenTwice, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.File, first.Line),
+				"remove one of them, or audit them apart where only one is applied at a time")
+		}
+		earlier[keyOf(o)] = o
+		if last[keyOf(o)] == o {
+			counted = append(counted, o)
+		}
+	}
+	if a.Model, err = traffic.New(ctx, counted, mesh); err != nil {
+		return nil, err
+	}
+	for _, r := range a.Rules {
+		a.rules[r.Object] = r
+	}
+	return a, nil
 }
 
-// A closedService is a Service that a rule upgrades and no filter opens.
-type closedService struct{ rule, service *auditObject }
+// A key is what Kubernetes tells objects apart by.
+type key struct{ kind, namespace, name string }
+
+func keyOf(o *manifests.Object) key { return key{o.Kind, o.InNamespace(), o.Name} }
+
+func (a *auditor) audit(ctx context.Context) error {
+	if err := a.upgrades(ctx); err != nil {
+		return err
+	}
+	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.filtersAlone, a.meshWide, a.sniffed, a.counted} {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		judge()
+	}
+	return nil
+}
+
+// Unjudged is an object of which not enough is known.
+type Unjudged struct {
+	Object string `json:"object"` // such as "DestinationRule prod/chat"
+	Host   string `json:"host,omitempty"`
+	Add    string `json:"add"` // what would settle it, if it were among the manifests
+}
+
+func (a *auditor) unjudged(o *manifests.Object, host, add string) {
+	a.unknown = append(a.unknown, Unjudged{o.String(), host, add})
+}
+
+// counted reports once what is not known of many objects.
+func (a *auditor) counted() {
+	if n := len(a.unknownWorkloads); n > 0 {
+		s := a.unknownWorkloads[0]
+		message := "no workload with " + traffic.Labels(s.Selector) + " is among the manifests of the namespace " + s.InNamespace()
+		if n > 1 {
+			message = fmt.Sprintf("the workloads of %d Services are not among the manifests: those of %s", n, traffic.Listed(a.unknownWorkloads))
+		}
+		a.add(WorkloadsUnknown, s.Object, s.SelectorPath(), message, "audit the workloads too")
+	}
+	if n := len(a.unknownHosts); n > 0 {
+		r := a.unknownHosts[0]
+		message := fmt.Sprintf("no Service of %q is among the manifests, and so what becomes of its WebSockets is not known", r.Host)
+		if n > 1 {
+			message = fmt.Sprintf("no Services of the hosts of %d DestinationRules with UPGRADE are among the manifests, and so what becomes of their WebSockets is not known: %s", n, traffic.Listed(a.unknownHosts))
+		}
+		a.add(ServiceUnknown, r.Object, "spec.host", message, "audit the Services and their workloads too")
+	}
+}
 
 // add reports a finding about an object.
-func (a *auditor) add(rule finding.Rule, o *auditObject, path, message, hint string) {
-	a.hits = append(a.hits, hit{o, finding.New(rule, path, message, hint)})
+func (a *auditor) add(rule finding.Rule, o *manifests.Object, path, message, hint string) {
+	f := finding.New(rule, path, message, hint)
+	f.Object, f.File, f.Line = o.String(), o.File, o.LineOf(path)
+	a.hits[o] = append(a.hits[o], f)
 }
 
-// once says whether it is the first time that it is asked about key.
+// once reports whether it is the first time that it is asked about key.
 func (a *auditor) once(key ...string) bool {
 	k := strings.Join(key, "\x00")
 	if a.said[k] {
@@ -122,350 +207,97 @@ func (a *auditor) once(key ...string) bool {
 	return true
 }
 
-func newAuditor(objects *manifests.Set, mesh wsmesh.Mesh) (*auditor, finding.List) {
-	a := &auditor{
-		mesh: mesh, domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), root: mesh.RootNamespace,
-		controlPlanes: mesh.ControlPlanes, proxies: mesh.Proxies,
-		namespaces: map[string]*auditObject{}, external: map[string]bool{}, serviceByHost: map[string]*auditObject{},
-		servicesIn: map[string][]*auditObject{}, rulesFor: map[string][]*auditObject{}, firstFor: map[string]*auditObject{},
-		podsByLabel: map[podKey][]*workload{}, podsIn: map[string][]*workload{}, filtersBy: map[podKey][]*auditFilter{}, filtersByAny: map[podKey][]*auditFilter{},
-		said: map[string]bool{}, unfit: map[*auditObject]bool{},
-	}
-	if problems := mesh.Validate(); problems != nil {
-		return nil, problems
-	}
-	a.oldest, a.oldestControlPlane, _ = mesh.Oldest() // which a valid mesh has
-	// A release that is not given is that of the other side, as it is in a mesh at rest.
-	if len(a.controlPlanes) == 0 {
-		a.controlPlanes = mesh.Proxies
-	}
-	if len(a.proxies) == 0 {
-		a.proxies = mesh.ControlPlanes
-	}
-	a.proxies = distinct(a.proxies)
-	a.objects = load(objects)
-	last := map[string]*auditObject{}
-	for _, o := range a.objects {
-		last[o.id()] = o
-	}
-	earlier := map[string]*auditObject{}
-	for _, o := range a.objects {
-		for _, f := range o.found {
-			a.hits = append(a.hits, hit{o, f})
-		}
-		if first := earlier[o.id()]; first != nil && o.kind != "" {
-			a.add(finding.WS993, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.file.Name, first.doc.Line),
-				"remove one of them, or audit them apart where only one is applied at a time")
-		}
-		earlier[o.id()] = o
-		if last[o.id()] == o {
-			a.index(o)
-		}
-	}
-	a.root = cmp.Or(a.root, istio.DefaultRootNamespace)
-	for _, f := range a.filters {
-		a.indexFilter(f)
-	}
-	return a, nil
-}
-
-// id is what Kubernetes tells objects apart by.
-func (o *auditObject) id() string { return o.kind + "/" + o.namespace() + "/" + o.meta.Name }
-
-func distinct(releases []version.Release) []version.Release {
-	var out []version.Release
-	for _, r := range releases {
-		if !slices.ContainsFunc(out, func(o version.Release) bool { return o.Original() == r.Original() }) {
-			out = append(out, r)
-		}
-	}
-	slices.SortStableFunc(out, version.Release.Compare)
-	return out
-}
-
-func (a *auditor) index(o *auditObject) {
-	ns := o.namespace()
-	switch {
-	case o.rule != nil:
-		a.rules = append(a.rules, o)
-		host := a.hostOf(o)
-		if first := a.firstFor[shareOf(o, host)]; sharesHost(o) && (first == nil || knownOlder(o, first)) {
-			a.firstFor[shareOf(o, host)] = o
-		}
-		if strings.HasPrefix(host, "*") {
-			a.wildcards = append(a.wildcards, o)
-		} else {
-			a.rulesFor[host] = append(a.rulesFor[host], o)
-		}
-	case o.filter != nil:
-		a.filters = append(a.filters, newAuditFilter(o))
-	case o.service != nil:
-		a.services = append(a.services, o)
-		a.serviceByHost[a.fqdn(o)] = o
-		a.servicesIn[ns] = append(a.servicesIn[ns], o)
-	case o.workload != nil:
-		a.addWorkload(&workload{auditObject: o, labels: o.workload.labels})
-	case o.mesh != nil:
-		a.meshes = append(a.meshes, o)
-		a.root = cmp.Or(a.root, o.mesh.RootNamespace)
-	case o.kind == "Namespace":
-		a.namespaces[o.meta.Name] = o
-	}
-	for _, h := range o.hosts {
-		a.external[h] = true
-	}
-}
-
-// fqdn is the host by which a Service is known.
-func (a *auditor) fqdn(service *auditObject) string {
-	return service.meta.Name + "." + service.namespace() + ".svc." + a.domain
-}
-
-// hostOf is the host of a rule, as istiod takes it.
-func (a *auditor) hostOf(rule *auditObject) string {
-	return strings.TrimSuffix(istio.Host(rule.rule.Spec.GetHost(), rule.namespace(), a.domain), ".")
-}
-
-// every says whether all control planes support f.
-func (a *auditor) every(f version.Feature) bool {
-	return !slices.ContainsFunc(a.controlPlanes, func(r version.Release) bool { return !r.Supports(f) })
-}
-
-// some says whether one of the control planes supports f.
-func (a *auditor) some(f version.Feature) bool {
-	return slices.ContainsFunc(a.controlPlanes, func(r version.Release) bool { return r.Supports(f) })
-}
-
-// list returns the findings in the order of the files, with their lines.
-func (a *auditor) list() finding.List {
-	byObject := map[*auditObject][]int{}
-	for i, h := range a.hits {
-		if !a.passes(h) {
-			continue
-		}
-		byObject[h.object] = append(byObject[h.object], i)
-	}
-	var order []*auditObject
-	for _, o := range a.objects {
-		if byObject[o] != nil {
-			order = append(order, o)
-		}
-	}
-	out := make([]finding.List, len(order))
-	parallel(len(order), func(i int) { out[i] = a.locate(order[i], byObject[order[i]]) })
-	return slices.Concat(out...)
-}
-
-// passes drops what the validation of one object cannot know better, and the audit does.
-func (a *auditor) passes(h hit) bool {
-	switch h.Code {
-	case destinationrule.HostDependsOnNamespace.Code: // a short host: where its Service is given, it goes to the same namespace
-		return a.serviceByHost[a.hostOf(h.object)] == nil
-	case envoyfilter.NoSelector.Code: // no selector: in the root namespace WS349 says it
-		return h.object.namespace() != a.root
-	case envoyfilter.TargetRefsNotReadBefore127.Code: // targetRefs before 1.27: WS448 says it for the mesh
-		return false
-	case envoyfilter.FilterNameDeprecated.Code: // old filter names
-		return !a.every(version.OldConnectionManagerName)
-	}
-	return true
-}
-
-// locate adds object, file and line to the findings of one object, and sorts them by line.
-func (a *auditor) locate(o *auditObject, hits []int) finding.List {
-	var l finding.List
-	var tree *yamldoc.Node
-	if o.doc != nil {
-		tree, _ = yamldoc.Parse(o.doc.Text)
-	}
-	for _, i := range hits {
-		f := a.hits[i].Finding
-		f.Object = cmp.Or(o.String(), f.Object)
-		f.File = o.file.Name
-		if o.doc != nil {
-			f.Line = o.line(tree, f.Path, f.Line)
-		}
-		l = append(l, f)
-	}
-	slices.SortStableFunc(l, func(x, y finding.Finding) int {
-		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Code, y.Code))
+// list returns the findings in the order of the files, with those that each object has by itself.
+func (a *auditor) list(ctx context.Context) (finding.List, error) {
+	lists := make([]finding.List, len(a.objects))
+	err := parallel.Do(ctx, len(a.objects), func(i int) {
+		o := a.objects[i]
+		l := slices.Concat(o.Findings, a.alone(o), a.hits[o])
+		slices.SortStableFunc(l, func(x, y finding.Finding) int {
+			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Code, y.Code))
+		})
+		lists[i] = l
 	})
+	return slices.Concat(lists...), err
+}
+
+// alone returns what the validation of one object finds, but for what the audit knows better.
+func (a *auditor) alone(o *manifests.Object) finding.List {
+	var l finding.List
+	switch v := o.Value.(type) {
+	case *destinationrule.Rule:
+		l = v.Validate()
+	case *manifests.EnvoyFilter:
+		l = v.Validate()
+	}
+	l = slices.DeleteFunc(l, func(f finding.Finding) bool {
+		return a.knowsBetter(o, f) || slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
+	})
+	for i := range l {
+		l[i].Object, l[i].File, l[i].Line = o.String(), o.File, o.LineOf(l[i].Path)
+	}
 	return l
 }
 
-// line returns the line of the file for a path, or for a line of the object's own text where that is known.
-func (o *auditObject) line(tree *yamldoc.Node, path string, own int) int {
-	switch {
-	case own > 0:
-		return o.doc.Line + own - 1
-	case tree == nil:
-		return o.doc.Line
+// within reports whether a path is another one or leads on from it. What is wrong with the reading of a field may be all that
+// is wrong with what is around it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+func (a *auditor) knowsBetter(o *manifests.Object, f finding.Finding) bool {
+	r := a.rules[o]
+	switch f.Code {
+	case destinationrule.HostTakenForFullName.Code:
+		return r != nil && a.IsExternal(r.Host) // the ServiceEntry's own name
+	case destinationrule.HostDependsOnNamespace.Code: // where its Service is given, it goes to the same namespace
+		return r != nil && a.Service(r.Host) != nil
+	case destinationrule.PortLevelDropsPolicy.Code, destinationrule.SubsetDropsPolicy.Code:
+		return r != nil && r.Upgrades() != nil && !a.dropIsLoss(r, f.Path)
+	case destinationrule.MaxDurationCutsWebSockets.Code:
+		return r != nil && a.isHTTP(r) // Envoy drains an HTTP connection, and waits for its streams
+	case envoyfilter.NoSelector.Code: // in the root namespace WS349 says it
+		return o.InNamespace() == a.Root
+	case envoyfilter.TargetRefsNotReadBefore127.Code: // WS448 says it for the mesh
+		return true
+	case envoyfilter.FilterNameDeprecated.Code:
+		return a.Every(version.OldConnectionManagerName)
 	}
-	entry, _ := tree.At(yamldoc.Steps(path)...)
-	line := o.doc.Line
-	for _, c := range o.doc.Text[:entry.Start] {
-		if c == '\n' {
-			line++
+	return false
+}
+
+// dropIsLoss reports whether UPGRADE would be right at the level at a path, which drops it.
+func (a *auditor) dropIsLoss(r *traffic.Rule, path string) bool {
+	steps, err := fieldpath.Parse(path)
+	if err != nil {
+		return true
+	}
+	policy, subset := r.Spec.GetTrafficPolicy(), map[string]string(nil)
+	var port uint32
+	for i, step := range steps[:len(steps)-1] {
+		name, _ := step.Name()
+		index, isIndex := steps[i+1].Index()
+		switch {
+		case name == "subsets" && isIndex && index < len(r.Spec.GetSubsets()):
+			subset, policy = r.Spec.GetSubsets()[index].GetLabels(), r.Spec.GetSubsets()[index].GetTrafficPolicy()
+		case name == "portLevelSettings" && isIndex && index < len(policy.GetPortLevelSettings()):
+			port = policy.GetPortLevelSettings()[index].GetPort().GetNumber()
 		}
 	}
-	return line
+	return a.TakesUpgrade(r, subset, port)
 }
 
-// workloads
-
-// A workload is pods of one template: what a Service and an EnvoyFilter select.
-type workload struct {
-	*auditObject // nil for what a Service would select
-	ns           string
-	labels       map[string]string
-}
-
-func (w *workload) namespace() string {
-	if w.auditObject == nil {
-		return w.ns
-	}
-	return w.auditObject.namespace()
-}
-
-func (a *auditor) addWorkload(w *workload) {
-	a.workloads = append(a.workloads, w)
-	a.podsIn[w.namespace()] = append(a.podsIn[w.namespace()], w)
-	for k, v := range w.labels {
-		for _, ns := range []string{w.namespace(), ""} {
-			key := podKey{ns, k + "=" + v}
-			a.podsByLabel[key] = append(a.podsByLabel[key], w)
+// isHTTP reports whether all Services of a rule's host are among the manifests, and no port of theirs is passed on as bytes
+// or may be.
+func (a *auditor) isHTTP(r *traffic.Rule) bool {
+	services := a.Reached(r.Host)
+	return len(services) > 0 && !slices.ContainsFunc(services, func(s *traffic.Service) bool {
+		for i := range s.Ports {
+			if kind := a.Kind(s, i); kind != traffic.HTTP1 && kind != traffic.HTTP2 {
+				return true
+			}
 		}
-	}
-}
-
-// selects returns the workloads of a namespace that carry the labels, of which there is one at least; with an empty
-// namespace, those of all. Its cost is that of the rarest label.
-func (a *auditor) selects(namespace string, selector map[string]string) []*workload {
-	var rarest []*workload
-	first := true
-	for k, v := range selector {
-		if pods := a.podsByLabel[podKey{namespace, k + "=" + v}]; first || len(pods) < len(rarest) {
-			rarest, first = pods, false
-		}
-	}
-	var out []*workload
-	for _, w := range rarest {
-		if carries(w.labels, selector) {
-			out = append(out, w)
-		}
-	}
-	return out
-}
-
-// carries says whether labels has all of selector.
-func carries(labels, selector map[string]string) bool {
-	for k, v := range selector {
-		if have, ok := labels[k]; !ok || have != v {
-			return false
-		}
-	}
-	return true
-}
-
-// A sidecar is what stands before the pods of a workload.
-type sidecar int
-
-const (
-	hasSidecar sidecar = iota // or nothing is known to the contrary
-	isAmbient
-	noSidecar
-)
-
-// The labels and annotations that decide about injection and ambient mode.
-const (
-	injectLabel     = "sidecar.istio.io/inject"
-	statusLabel     = "sidecar.istio.io/status"
-	injectionLabel  = "istio-injection"
-	revisionLabel   = "istio.io/rev"
-	dataplaneLabel  = "istio.io/dataplane-mode"
-	waypointLabel   = "istio.io/use-waypoint"
-	sidecarName     = "istio-proxy"
-	templatesAnnotn = "inject.istio.io/templates"
-)
-
-// sidecar follows the injection webhook (istio/istio manifests/charts/istio-control/istio-discovery/templates/
-// mutatingwebhook.yaml; pkg/kube/inject/inject.go, injectRequired) and the CNI agent's choice of ambient pods
-// (cni/pkg/util/podutil.go, PodRedirectionEnabled). The reason goes into a message.
-func (a *auditor) sidecar(w *workload) (sidecar, string) {
-	var spec workloadSpec
-	if w.auditObject != nil {
-		spec = *w.workload
-	}
-	if spec.annotations[statusLabel] != "" || spec.pod.hasProxy() {
-		return hasSidecar, ""
-	}
-	ns := a.namespaces[w.namespace()]
-	var nsLabels map[string]string
-	if ns != nil {
-		nsLabels = ns.meta.Labels
-	}
-	inject := cmp.Or(w.labels[injectLabel], spec.annotations[injectLabel])
-	mode := cmp.Or(w.labels[dataplaneLabel], nsLabels[dataplaneLabel])
-	switch {
-	case mode == "ambient" && inject != "true" && !spec.pod.HostNetwork:
-		return isAmbient, dataplaneLabel + "=ambient"
-	case spec.pod.HostNetwork:
-		return noSidecar, "hostNetwork: true"
-	case inject == "false":
-		return noSidecar, injectLabel + "=false"
-	case nsLabels[injectionLabel] == "disabled":
-		return noSidecar, "the namespace's label " + injectionLabel + "=disabled"
-	case spec.running:
-		return noSidecar, "no container " + sidecarName
-	case inject == "true" || w.labels[revisionLabel] != "" || ns == nil,
-		nsLabels[injectionLabel] == "enabled", nsLabels[revisionLabel] != "":
-		return hasSidecar, ""
-	}
-	return noSidecar, "neither the namespace nor the pods ask for injection"
-}
-
-func (p *podSpec) hasProxy() bool {
-	return slices.ContainsFunc(slices.Concat(p.Containers, p.InitContainers), func(c container) bool { return c.Name == sidecarName })
-}
-
-// isGateway says whether the workload's proxy is a gateway's.
-func (w *workload) isGateway() bool {
-	if w.auditObject == nil {
-		return false
-	}
-	return w.workload.annotations[templatesAnnotn] == "gateway" || w.labels["gateway.networking.k8s.io/gateway-name"] != "" ||
-		strings.HasSuffix(w.labels["istio"], "gateway")
-}
-
-// String names the workload in a message.
-func (w *workload) String() string {
-	if w.auditObject == nil {
-		return "pods with " + describeLabels(w.labels)
-	}
-	return w.auditObject.String()
-}
-
-func describeLabels(labels map[string]string) string {
-	if len(labels) == 0 {
-		return "no labels"
-	}
-	var pairs []string
-	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		pairs = append(pairs, k+"="+labels[k])
-	}
-	return strings.Join(pairs, ",")
-}
-
-// names joins what has a name, and says how many more there are where they are many.
-func listed[T fmt.Stringer](items []T) string {
-	const most = 3
-	var texts []string
-	for _, item := range items[:min(most, len(items))] {
-		texts = append(texts, item.String())
-	}
-	text := strings.Join(texts, ", ")
-	if more := len(items) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+		return len(s.Ports) == 0
+	})
 }

@@ -4,8 +4,9 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -13,95 +14,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsmesh/wsmesh/internal/casetest"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
-// auditRanges are the codes that an audit alone reports.
-var auditRanges = [][2]string{{"WS340", "WS389"}, {"WS440", "WS469"}, {"WS540", "WS589"}, {"WS990", "WS999"}}
-
-func isAuditCode(code string) bool {
-	return slices.ContainsFunc(auditRanges, func(r [2]string) bool { return r[0] <= code && code <= r[1] })
-}
-
-// manifestsOf reads one text for each file, named a.yaml, b.yaml and so on.
-func manifestsOf(t testing.TB, texts ...string) *wsmesh.Manifests {
-	t.Helper()
-	var m wsmesh.Manifests
-	for i, text := range texts {
-		if err := m.Add(string(rune('a'+i))+".yaml", strings.NewReader(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &m
-}
-
-// auditFile audits a file of testdata/audit at the release that its first line names.
-func auditFile(t testing.TB, path string) finding.List {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wsmesh.Audit(manifestsOf(t, string(text)), meshOf(t, text))
-}
-
-func meshOf(t testing.TB, text []byte) wsmesh.Mesh {
-	t.Helper()
-	line, _, _ := strings.Cut(string(text), "\n")
-	release, ok := strings.CutPrefix(line, "# istio: ")
-	if !ok {
-		t.Fatalf("the first line names no release: %q", line)
-	}
-	return mesh(release)
-}
-
-// TestAuditCodes: each code fires on its one document and is silent on the other, which differs as little as can be.
-func TestAuditCodes(t *testing.T) {
-	texts := map[string][2]string{ // what no file of this tree should hold
-		"WS990": {"apiVersion: v1\nkind: Service\n#" + strings.Repeat("x", 3<<20), "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n"},
-		"WS991": {"apiVersion: v1\nkind: Service\nmetadata: {name: \xff}\n", "apiVersion: v1\nkind: Service\nmetadata: {name: ü}\n"},
-	}
-	for _, c := range finding.Codes() {
-		if !isAuditCode(c.Code) {
-			continue
-		}
-		t.Run(c.Code, func(t *testing.T) {
-			audit := func(name string, i int) finding.List {
-				if pair, ok := texts[c.Code]; ok {
-					return wsmesh.Audit(manifestsOf(t, pair[i]), mesh("1.24.1"))
-				}
-				return auditFile(t, filepath.Join("testdata", "audit", c.Code+"-"+name+".yaml"))
-			}
-			firing, silent := audit("firing", 0), audit("silent", 1)
-			i := slices.IndexFunc(firing, func(f finding.Finding) bool { return f.Code == c.Code })
-			if i < 0 {
-				t.Fatalf("it does not fire (%s): %v", c.Meaning, firing)
-			}
-			if f := firing[i]; f.File != "a.yaml" || f.Line == 0 || f.Message == "" || f.Hint == "" || f.Source == "" {
-				t.Errorf("the finding lacks a part: %#v", f)
-			}
-			if slices.Contains(codes(silent), c.Code) {
-				t.Errorf("it is not silent: %v", silent)
-			}
-		})
-	}
-	files, err := filepath.Glob("testdata/audit/*.yaml")
-	if err != nil || len(files) < 80 {
-		t.Fatal(len(files), err)
-	}
-	for _, f := range files {
-		code, _, _ := strings.Cut(filepath.Base(f), "-")
-		if !slices.ContainsFunc(finding.Codes(), func(c finding.Rule) bool { return c.Code == code && isAuditCode(code) }) {
-			t.Errorf("%s is for no code", f)
-		}
-	}
-}
-
-// TestAuditSeed: the pair of the documents audits clean but for its proxyVersion, which gates nothing, and below 1.12
+// TestSeed: the pair of the documents audits clean but for its proxyVersion, which gates nothing, and below 1.12
 // their DestinationRule has no finding at all.
-func TestAuditSeed(t *testing.T) {
+func TestSeed(t *testing.T) {
 	for _, tt := range []struct {
 		release string
 		files   []string
@@ -112,16 +35,16 @@ func TestAuditSeed(t *testing.T) {
 		{"1.11.8", []string{"destinationrule-before-1.12.yaml"}, nil, "DO_NOT_UPGRADE needs nothing else"},
 		{"1.11.8", []string{"destinationrule-from-1.12.yaml"}, []string{"WS340", "WS440"}, "step 4 of the documents: 503"},
 	} {
-		var m wsmesh.Manifests
+		var m manifests.Set
 		for _, f := range tt.files {
-			if err := m.AddPath(filepath.Join("testdata", "seed", f)); err != nil {
+			if err := m.AddPath(filepath.Join("..", "testdata", "seed", f)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := m.Add("server.yaml", strings.NewReader(seedServer)); err != nil {
 			t.Fatal(err)
 		}
-		if got := codes(wsmesh.Audit(&m, mesh(tt.release))); !slices.Equal(got, tt.want) {
+		if got := codes(run(t, &m, tt.release).Findings); !slices.Equal(got, tt.want) {
 			t.Errorf("%s %v: %v, want %v: %s", tt.release, tt.files, got, tt.want, tt.reason)
 		}
 	}
@@ -160,109 +83,46 @@ spec:
         - containerPort: 80
 `
 
-// TestAuditPlans: what this library plans audits without an error on every release.
-func TestAuditPlans(t *testing.T) {
+// TestPlans: what this library plans audits without an error on every release.
+func TestPlans(t *testing.T) {
 	workload := strings.ReplaceAll(seedServer, "  name: websockets-server\n", "  name: websockets-server\n  namespace: default\n")
-	for _, release := range goldenReleases {
-		plan := mustPlan(t, server(), mesh(release))
-		for _, f := range wsmesh.Audit(manifestsOf(t, planYAML(t, plan), workload), mesh(release)) {
+	svc := wsmesh.Service{
+		Name: "websockets-server", Namespace: "default", Workload: map[string]string{"app": "websockets-server"},
+		Ports: []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "http-websocket"}},
+	}
+	for _, release := range []string{"1.11.8", "1.12.0", "1.21.6", "1.22.0", "1.27.9", "1.31.0"} {
+		plan, err := wsmesh.NewPlan(svc, mesh(release), wsmesh.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := plan.WriteYAML(&text); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range run(t, setOf(t, text.String(), workload), release).Findings {
 			t.Errorf("%s: %s", release, f)
 		}
 	}
 }
 
-func TestAuditWithoutRelease(t *testing.T) {
-	if got := codes(wsmesh.Audit(manifestsOf(t, seedServer), wsmesh.Mesh{})); !slices.Equal(got, []string{"WS401"}) {
-		t.Error(got)
+func TestRunWithoutRelease(t *testing.T) {
+	r, err := audit.Run(t.Context(), setOf(t, seedServer), wsmesh.Mesh{})
+	if got := codes(finding.In(err)); r != nil || !slices.Equal(got, []string{"WS401"}) || !errors.Is(err, version.ErrNoRelease) {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 
-// TestAuditForms: the same objects are found in whatever way they come, each finding with the line it stands on.
-func TestAuditForms(t *testing.T) {
-	const rule = `apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata:
-  name: chat
-  namespace: prod
-  creationTimestamp: "2024-01-01T00:00:00Z"
-  uid: 0d4f
-  resourceVersion: "1"
-  annotations:
-    kubectl.kubernetes.io/last-applied-configuration: '{"kind":"DestinationRule"}'
-  managedFields:
-  - {operation: Update,
-    fieldsV1: {"f:spec": {}}}
-spec:
-  host: chat.prod.svc.cluster.local
-  trafficPolicy:
-    connectionPool:
-      http:
-        h2UpgradePolicy: UPGRADE
-status: {}
-`
-	const service = `apiVersion: v1
-kind: Service
-metadata: {name: chat, namespace: prod}
-spec:
-  selector: {app: chat}
-  ports:
-  - {port: 80, name: http}
-status:
-  loadBalancer: {}
-`
-	item := func(doc string) string {
-		return "- " + strings.ReplaceAll(strings.TrimSuffix(doc, "\n"), "\n", "\n  ") + "\n"
-	}
-	const json = `{"apiVersion":"v1","kind":"List","items":[
-{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"name":"chat","namespace":"prod"},
-"spec":{"host":"chat.prod.svc.cluster.local","trafficPolicy":{"connectionPool":{"http":{
-  "h2UpgradePolicy":"UPGRADE"}}}}},
-{"apiVersion":"v1","kind":"Service","metadata":{"name":"chat","namespace":"prod","annotations":{"face":"\ud83d\ude00"}},"spec":{"selector":{"app":"chat"},"ports":[{"port":80,"name":"http"}]}}]}
-`
-	for name, tt := range map[string]struct {
-		text string
-		line int
-	}{
-		"documents":           {rule + "---\n" + service, 19},
-		"documents, CRLF":     {strings.ReplaceAll(rule+"---\n"+service, "\n", "\r\n"), 19},
-		"byte order mark":     {"\ufeff" + rule + "---\n" + service, 19},
-		"separator, comments": {"# a\n---\n# b\n--- # c\n" + rule + "--- \n" + service + "...\n", 23},
-		"list":                {"apiVersion: v1\nitems:\n" + item(rule) + item(service) + "kind: List\nmetadata:\n  resourceVersion: \"\"\n", 21},
-		"indented list":       {"apiVersion: v1\nkind: List\nitems: # all\n\n  # one\n  " + strings.ReplaceAll(item(rule)+item(service), "\n", "\n  ") + "\n", 24},
-		"typed list":          {"apiVersion: networking.istio.io/v1\nkind: DestinationRuleList\nitems:\n" + item(rule) + "---\n" + service, 22},
-		"JSON":                {json, 4},
-		"JSON, two documents": {`{"apiVersion":"v1","kind":"Other"}` + "\n" + json, 5},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := wsmesh.Audit(manifestsOf(t, tt.text), mesh("1.24.1"))
-			if got := codes(l); !slices.Equal(got, []string{"WS340", "WS549"}) {
-				t.Fatalf("%v", l)
-			}
-			if f := l[0]; f.Line != tt.line || f.Object != "DestinationRule prod/chat" || f.File != "a.yaml" {
-				t.Errorf("line %d, want %d: %s", f.Line, tt.line, f)
-			}
-		})
+// TestRunCancelled: nothing is judged once nobody waits for it.
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := audit.Run(ctx, setOf(t, seedServer), mesh("1.24.1")); r != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 
-// TestAuditKeepsGoing: what is wrong in one object does not keep others from being audited.
-func TestAuditKeepsGoing(t *testing.T) {
-	pair, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	typo := strings.Replace(string(pair), "allow_connect", "allow_conect", 1)
-	if got := codes(wsmesh.Audit(manifestsOf(t, typo), mesh("1.24.1"))); !slices.Equal(got, []string{"WS920", "WS340"}) {
-		t.Errorf("a misspelt field in a patch is dropped by Istio, which leaves the server closed: %v", got)
-	}
-	typo = strings.Replace(string(pair), "  host:", "  exportsTo: ['*']\n  host:", 1)
-	if got := codes(wsmesh.Audit(manifestsOf(t, typo), mesh("1.24.1"))); !slices.Equal(got, []string{"WS920"}) {
-		t.Errorf("the API server prunes an unknown field: %v", got)
-	}
-}
-
-// TestAuditHostile: input that nobody means well with is a finding with a line, soon.
-func TestAuditHostile(t *testing.T) {
+// TestHostile: input that nobody means well with is a finding with a line, soon.
+func TestHostile(t *testing.T) {
 	head := "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\n"
 	bomb := head + "spec:\n  host: a\n  a: &a [x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'k'; c++ {
@@ -286,7 +146,7 @@ func TestAuditHostile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			l := wsmesh.Audit(manifestsOf(t, text), mesh("1.24.1"))
+			l := findings(t, text, "1.24.1")
 			if len(l.Errors()) == 0 || l[0].Line == 0 || l[0].File != "a.yaml" {
 				t.Errorf("%v", l)
 			}
@@ -305,62 +165,14 @@ func deepBlock(n int) string {
 	return b.String()
 }
 
-type endless struct{ line string }
-
-func (e endless) Read(p []byte) (int, error) { return copy(p, e.line), nil }
-
-// TestManifestsBound: an input without an end is refused, and takes bounded memory.
-func TestManifestsBound(t *testing.T) {
-	var m wsmesh.Manifests
-	if err := m.Add("endless", endless{strings.Repeat("# no end\n", 1<<13)}); err != nil {
-		t.Fatal(err)
-	}
-	if got := codes(wsmesh.Audit(&m, mesh("1.24.1"))); !slices.Equal(got, []string{"WS990"}) {
-		t.Error(got)
-	}
-}
-
-func TestManifestsPaths(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"b.yaml": seedServer, "a/rule.yml": "kind: [", "a/values.txt": "kind: [", ".git/x.yaml": "kind: [", "c.json": "{}",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var m wsmesh.Manifests
-	if err := m.AddPath(dir); err != nil {
-		t.Fatal(err)
-	}
-	l := wsmesh.Audit(&m, mesh("1.24.1"))
-	if len(l) != 1 || l[0].File != filepath.Join(dir, "a", "rule.yml") {
-		t.Errorf("%v", l)
-	}
-	if err := m.AddPath(filepath.Join(dir, "none")); err == nil {
-		t.Error("a path that does not exist is no error")
-	}
-	if err := m.Add("broken", brokenReader{}); err == nil {
-		t.Error("a reader's error is lost")
-	}
-}
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, os.ErrClosed }
-
-// TestAuditSamples: manifests as Istio's documentation has them audit without an error.
-func TestAuditSamples(t *testing.T) {
-	var m wsmesh.Manifests
+// TestSamples: manifests as Istio's documentation has them audit without an error.
+func TestSamples(t *testing.T) {
+	var m manifests.Set
 	if err := m.AddPath("testdata/samples"); err != nil {
 		t.Fatal(err)
 	}
 	for _, release := range []string{"1.22.0", "1.24.1", "1.31.0"} {
-		for _, f := range wsmesh.Audit(&m, mesh(release)) {
+		for _, f := range run(t, &m, release).Findings {
 			if f.Severity != finding.Info {
 				t.Errorf("%s: %s", release, f)
 			}
@@ -368,72 +180,55 @@ func TestAuditSamples(t *testing.T) {
 	}
 }
 
-// TestAuditRevisions: of several releases in the mesh each counts, and a filter for each range of them is enough.
-func TestAuditRevisions(t *testing.T) {
-	m := mesh("1.24.1", "1.20.8")
-	pair, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gate := func(text, name, constraint string) string {
-		pattern, err := version.ProxyVersionPattern(constraint)
-		if err != nil {
-			t.Fatal(err)
+// TestMessages: what a reader looks for in a message, beside what a line and a code say.
+func TestMessages(t *testing.T) {
+	for name, want := range map[string]string{
+		"WS340-many-workloads":      "Deployment prod/chat-a, Deployment prod/chat-b, Deployment prod/chat-c and 1 more",
+		"WS441-one-of-two-releases": "Deployment prod/chat in proxies of the release 1.20.8",
+	} {
+		c := casetest.Read(t, filepath.Join("testdata", "cases", name+".txtar"))
+		if l := runFiles(t, c.Mesh, c.Files).Findings; !strings.Contains(l.String(), want) {
+			t.Errorf("%s: %q is not in\n%v", name, want, l)
 		}
-		text = strings.Replace(text, "  name: chat\n", "  name: "+name+"\n", 1)
-		return strings.Replace(text, "      listener:\n", "      proxy: {proxyVersion: '"+pattern+"'}\n      listener:\n", 1)
-	}
-	filter, rest, _ := strings.Cut(strings.ReplaceAll(string(pair), "istio.io/v1\n", "istio.io/v1beta1\n"), "---\n")
-	two := gate(filter, "older", "<1.24") + "---\n" + gate(filter, "newer", ">=1.24") + "---\n" + rest
-	if l := wsmesh.Audit(manifestsOf(t, two), m); len(l.Errors())+len(l.Warnings()) > 0 {
-		t.Errorf("one filter for each release: %v", l)
-	}
-	one := gate(filter, "newer", ">=1.24") + "---\n" + rest
-	l := wsmesh.Audit(manifestsOf(t, one), m)
-	if got := codes(l); !slices.Equal(got, []string{"WS441", "WS340"}) || !strings.Contains(l[1].Message, "1.20.8") {
-		t.Errorf("%v", l)
 	}
 }
 
-// auditFleet writes n Services with all that belongs to them, four documents each.
-func auditFleet(t testing.TB, n int) []byte {
+// fleetText writes n Services with all that belongs to them, four documents each.
+func fleetText(t testing.TB, n int) []byte {
 	t.Helper()
-	text, err := os.ReadFile("testdata/audit/WS340-silent.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := caseText(t, "WS340-silent-filter")
 	var b bytes.Buffer
 	for i := range n {
 		name, ns := fmt.Sprintf("chat-%d", i), fmt.Sprintf("prod-%d", i%100)
 		b.WriteString(strings.NewReplacer("app: chat", "app: "+name, "name: chat", "name: "+name, "namespace: prod", "namespace: "+ns,
-			"chat.prod.svc", name+"."+ns+".svc").Replace(string(text)))
+			"chat.prod.svc", name+"."+ns+".svc").Replace(text))
 		b.WriteString("---\n")
 	}
 	return b.Bytes()
 }
 
-// TestAuditFleet: 1,000 Services in bounded memory and time; BenchmarkAudit has the 10,000 of the promise.
-func TestAuditFleet(t *testing.T) {
-	var m wsmesh.Manifests
-	if err := m.Add("fleet.yaml", bytes.NewReader(auditFleet(t, 1000))); err != nil {
+// TestFleet: 1,000 Services in bounded memory and time; BenchmarkRun has the 10,000 of the promise.
+func TestFleet(t *testing.T) {
+	var m manifests.Set
+	if err := m.Add("fleet.yaml", bytes.NewReader(fleetText(t, 1000))); err != nil {
 		t.Fatal(err)
 	}
-	if l := wsmesh.Audit(&m, mesh("1.24.1")); len(l) > 0 {
+	if l := run(t, &m, "1.24.1").Findings; len(l) > 0 {
 		t.Errorf("%d findings, the first: %s", len(l), l[0])
 	}
 }
 
-// BenchmarkAudit audits 10,000 Services: 40,000 documents.
-func BenchmarkAudit(b *testing.B) {
+// BenchmarkRun audits 10,000 Services: 40,000 documents.
+func BenchmarkRun(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
-		fleet := auditFleet(b, n)
+		fleet := fleetText(b, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				var m wsmesh.Manifests
+				var m manifests.Set
 				if err := m.Add("fleet.yaml", bytes.NewReader(fleet)); err != nil {
 					b.Fatal(err)
 				}
-				if l := wsmesh.Audit(&m, mesh("1.24.1")); len(l) > 0 {
+				if l := run(b, &m, "1.24.1").Findings; len(l) > 0 {
 					b.Fatal(l[0])
 				}
 			}
@@ -444,24 +239,16 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-func FuzzAudit(f *testing.F) {
-	files, err := filepath.Glob("testdata/audit/*.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text))
+func FuzzRun(f *testing.F) {
+	for _, path := range casePaths(f, "cases") {
+		f.Add(caseText(f, caseName(path)))
 	}
 	f.Add("{}{\"kind\":\"List\",\"items\":[{}]}")
 	f.Add("kind: List\nitems:\n- \n-\n")
 	f.Add("kind: DestinationRule\n#\r#\r#\r#\u0085#\nspec: [\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := 1 + strings.Count(text, "\n")
-		for _, found := range wsmesh.Audit(manifestsOf(t, text), mesh("1.24.1")) {
+		for _, found := range findings(t, text, "1.24.1") {
 			if found.Line < 1 || found.Line > lines+1 || found.Message == "" || found.Code == "" {
 				t.Errorf("%#v", found)
 			}

@@ -3,6 +3,7 @@
 package audit_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // existing is what a cluster has: UPGRADE, and nothing that accepts it.
@@ -40,27 +43,31 @@ spec:
       labels: {app: chat}
 `
 
-func exampleInput() (*wsmesh.Manifests, wsmesh.Mesh) {
-	var manifests wsmesh.Manifests
-	if err := manifests.Add("chat.yaml", strings.NewReader(existing)); err != nil { // or AddPath("manifests/")
+func exampleReport() *audit.Report {
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader(existing)); err != nil { // or AddPath("manifests/")
 		log.Fatal(err)
 	}
 	istio := []version.Release{version.MustParse("1.24.1")}
-	return &manifests, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio}
+	report, err := audit.Run(context.Background(), &set, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return report
 }
 
-func ExampleAudit() {
-	for _, f := range wsmesh.Audit(exampleInput()) {
+func ExampleRun() {
+	for _, f := range exampleReport().Findings {
 		fmt.Printf("%s:%d: %s %s\n%s\n-> %s\n", f.File, f.Line, f.Severity, f.Code, f.Message, f.Hint)
 	}
 	// Output:
 	// chat.yaml:9: error WS340
-	// UPGRADE reaches Service prod/chat, and no EnvoyFilter sets allow_connect for Deployment prod/chat: WebSockets get 503
+	// UPGRADE reaches Service prod/chat, and no EnvoyFilter sets allow_connect for Deployment prod/chat: if it serves WebSockets, they get 503
 	// -> apply an EnvoyFilter that sets allow_connect for app=chat in the namespace prod, or set DO_NOT_UPGRADE
 }
 
-func ExampleFix() {
-	fixed, err := wsmesh.Fix(exampleInput())
+func ExampleReport_Fix() {
+	fixed, err := exampleReport().Fix()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -101,9 +108,8 @@ func ExampleFix() {
 	//  metadata: {name: chat, namespace: prod}
 }
 
-func ExampleAuditMermaid() {
-	manifests, mesh := exampleInput()
-	if err := wsmesh.AuditMermaid(os.Stdout, manifests, mesh); err != nil {
+func ExampleReport_Mermaid() {
+	if err := exampleReport().Mermaid(os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -119,53 +125,8 @@ func ExampleAuditMermaid() {
 	//   linkStyle 1 stroke:#c00,color:#c00
 }
 
-func ExamplePlan_Mermaid() {
-	istio := []version.Release{version.MustParse("1.11.8")}
-	plan, err := wsmesh.NewPlan(wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
-		wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := plan.Mermaid(os.Stdout); err != nil {
-		log.Fatal(err)
-	}
-	// Output:
-	// flowchart LR
-	//   subgraph g1["chat.prod.svc.cluster.local"]
-	//     n1["client"]
-	//     n2["client's proxy"]
-	//     n1 -->|"HTTP/1.1, Upgrade: websocket"| n2
-	//     n3["server's proxy"]
-	//     n2 -->|"HTTP/1.1, Upgrade: websocket"| n3
-	//     n4["application"]
-	//     n3 -->|"HTTP/1.1, Upgrade: websocket"| n4
-	//   end
-}
-
-func ExampleManifests_Add() {
-	var manifests wsmesh.Manifests
-	for name, text := range map[string]string{"chat.yaml": existing} { // such as what kubectl get prints, from os.Stdin
-		if err := manifests.Add(name, strings.NewReader(text)); err != nil {
-			log.Fatal(err)
-		}
-	}
-	istio := []version.Release{version.MustParse("1.24.1")}
-	fmt.Println(len(wsmesh.Audit(&manifests, wsmesh.Mesh{Proxies: istio}).Errors()), "error")
-	// Output: 1 error
-}
-
-func ExampleManifests_AddPath() {
-	var manifests wsmesh.Manifests
-	if err := manifests.AddPath("testdata/audit/WS340-silent.yaml"); err != nil { // or a directory
-		log.Fatal(err)
-	}
-	istio := []version.Release{version.MustParse("1.24.1")}
-	fmt.Println(len(wsmesh.Audit(&manifests, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio}).Errors()), "errors")
-	// Output: 0 errors
-}
-
 func ExampleFixed_Diff() {
-	fixed, err := wsmesh.Fix(exampleInput())
+	fixed, err := exampleReport().Fix()
 	if err != nil {
 		log.Fatal(err)
 	}

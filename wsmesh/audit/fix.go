@@ -4,20 +4,28 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
-	"github.com/wsmesh/wsmesh/wsmesh/manifests"
+	"errors"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/names"
 	"github.com/wsmesh/wsmesh/internal/textdiff"
+	"github.com/wsmesh/wsmesh/internal/traffic"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // Fixed is what [Report.Fix] mended.
@@ -33,56 +41,44 @@ type FixedFile struct {
 	Before, After []byte // Before is nil for a new file
 }
 
-// Fix mends what of the findings can be mended without a question, and leaves every other byte of the manifests
-// as it is, comments and the order of keys included:
+// Fix applies the corrections that have exactly one safe form, and leaves every other byte of the manifests as it is,
+// comments and the order of keys included:
 //
 //   - UPGRADE without an EnvoyFilter for all of its pods (WS340, WS341): the filter is added, as a document before the
 //     DestinationRule's, or as a file of its own beside a List's or a JSON text's. It is not where a release of the mesh
 //     is earlier than 1.12, where some pods have no sidecar, or where another filter has its name or cannot be read.
 //   - h2UpgradePolicy that a port level or subset drops (WS164, WS165): it is written there too, unless the rule sets
 //     different policies.
-//   - a proxyVersion that leaves out a proxy of the mesh, matches what it does not mean, or is not anchored (WS441, WS443,
-//     WS228), of a patch that sets allow_connect.
+//   - a proxyVersion that is not anchored (WS228): it gets the anchor. One that leaves out a proxy of the mesh or matches
+//     what it does not mean (WS441, WS443), of a patch that sets allow_connect and nothing else: it matches every release
+//     from 1.12 on.
 //   - an apiVersion that a control plane does not serve (WS446).
 //
-// Each change is read back: one after which a document says anything but what it said before with the change is not made,
-// and stays among what is left. The manifests given are not changed. The error is that of a mesh without a release.
+// Each change is read back: one after which a document says anything but what it said before with the change is not made.
+// Nor is one after which the audit finds what it did not find before. The manifests given are not changed.
 func (r *Report) Fix() (*Fixed, error) {
-	objects, mesh := r.manifests, r.mesh
-	work := &manifests.Set{Files: slices.Clone(objects.Files)}
-	first, problems := newAuditor(work, mesh)
-	if problems != nil {
-		return nil, problems.Err()
+	if r == nil || r.auditor == nil {
+		return nil, errors.New("audit: the Report is not one of Run")
 	}
-	before := first.audit()
-	changed := first.mendTexts(work)
-	second := first
-	if changed {
-		second, _ = newAuditor(work, mesh)
-		second.audit()
-	}
-	if second.addFilters(work) {
-		changed = true
-	}
-	fixed := &Fixed{Left: before}
-	if !changed {
-		return fixed, nil
-	}
-	third, _ := newAuditor(work, mesh)
-	fixed.Left = third.audit()
-	fixed.Mended = gone(before, fixed.Left)
-	for i, f := range work.Files {
-		if i >= len(objects.Files) {
-			fixed.Files = append(fixed.Files, FixedFile{Name: f.Name, After: f.Data})
-		} else if old := objects.Files[i].Data; !bytes.Equal(old, f.Data) {
-			fixed.Files = append(fixed.Files, FixedFile{Name: f.Name, Before: bytes.Clone(old), After: f.Data})
+	ctx := context.Background()
+	work := &mend{report: r, before: r.set.Files(), skip: map[string]bool{}}
+	for {
+		fixed, err := work.try(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if worse := gone(fixed.Left, r.Findings); len(worse) == 0 || !work.leave(worse) {
+			fixed.Mended = gone(r.Findings, fixed.Left)
+			return fixed, nil
 		}
 	}
-	return fixed, nil
 }
 
 // Diff returns the changes of all files as a unified diff, which `patch -p1` and `git apply` take.
 func (f *Fixed) Diff() string {
+	if f == nil {
+		return ""
+	}
 	var b strings.Builder
 	for _, file := range f.Files {
 		name := strings.TrimPrefix(file.Name, "/")
@@ -111,111 +107,202 @@ func gone(before, after finding.List) finding.List {
 	return out
 }
 
-// An edit replaces bytes of a document.
-type edit struct {
-	start, end int
-	text       string
-	steps      []any // what it changes, and to what, for the check
-	value      string
+// A mend makes the changes of one Fix.
+type mend struct {
+	report  *Report
+	before  []manifests.File
+	changed []string        // the objects that the last try changed, or added a filter for
+	skip    map[string]bool // the objects that are left as they are
 }
 
-// mendTexts makes the changes within documents, and says whether there was one.
-func (a *auditor) mendTexts(work *manifests.Set) bool {
-	edits := map[*auditObject][]edit{}
-	for _, h := range a.hits {
-		path, value := a.mend(h)
-		if value == "" {
-			continue
-		}
-		tree, err := yamldoc.Parse(h.object.doc.Text)
-		if err != nil {
-			continue
-		}
-		if e, ok := setting(h.object.doc.Text, tree, yamldoc.Steps(path), value); ok {
-			edits[h.object] = append(edits[h.object], e)
+// leave leaves out the changes that may have made the findings, and reports whether there are any.
+func (m *mend) leave(worse finding.List) bool {
+	left := false
+	for _, object := range m.changed {
+		if !m.skip[object] && slices.ContainsFunc(worse, func(f finding.Finding) bool { return f.Object == object }) {
+			m.skip[object], left = true, true
 		}
 	}
-	changed := false
-	for i := range work.Files {
-		data := work.Files[i].Data
-		// From the end to the beginning, so that offsets stay true.
-		for _, o := range slices.Backward(a.objects) {
-			if o.file != &work.Files[i] || edits[o] == nil {
-				continue
-			}
-			after, ok := applied(o.doc.Text, edits[o])
-			if !ok {
-				continue
-			}
-			// A list's item keeps the "-" that its text has a blank for.
-			if o.doc.Item && len(after) > 0 {
-				dash := bytes.IndexFunc(data[o.doc.Offset:], func(r rune) bool { return r != ' ' })
-				if dash >= 0 && data[o.doc.Offset+dash] == '-' {
-					after[dash] = '-'
+	if left {
+		return true
+	}
+	for _, object := range m.changed {
+		left = left || !m.skip[object]
+		m.skip[object] = true
+	}
+	return left
+}
+
+// try makes the changes to all objects but those that are left as they are.
+func (m *mend) try(ctx context.Context) (*Fixed, error) {
+	m.changed = nil
+	files := slices.Clone(m.before)
+	a, left := m.report.auditor, m.report.Findings
+	audit := func() error {
+		var set manifests.Set
+		for _, f := range files {
+			if f.Data != nil { // else it was not read
+				if err := set.Add(f.Name, bytes.NewReader(f.Data)); err != nil {
+					return err
 				}
 			}
-			data = slices.Concat(data[:o.doc.Offset], after, data[o.doc.Offset+len(o.doc.Text):])
-			changed = true
 		}
-		replace(work, i, data)
+		r, err := Run(ctx, &set, m.report.mesh)
+		if err != nil {
+			return err
+		}
+		a, left = r.auditor, r.Findings
+		return nil
 	}
-	return changed
+	if m.texts(a, left, files) {
+		if err := audit(); err != nil {
+			return nil, err
+		}
+	}
+	if files = m.filters(a, files); len(m.changed) > 0 {
+		if err := audit(); err != nil {
+			return nil, err
+		}
+	}
+	fixed := &Fixed{Left: left}
+	for i, f := range files {
+		switch {
+		case i >= len(m.before):
+			fixed.Files = append(fixed.Files, FixedFile{Name: f.Name, After: f.Data})
+		case !bytes.Equal(m.before[i].Data, f.Data):
+			fixed.Files = append(fixed.Files, FixedFile{Name: f.Name, Before: bytes.Clone(m.before[i].Data), After: f.Data})
+		}
+	}
+	return fixed, nil
 }
 
-func replace(m *manifests.Set, i int, data []byte) {
-	fresh := manifests.Set{}
-	_ = fresh.Add(m.Files[i].Name, bytes.NewReader(data)) // a bytes.Reader has no errors
-	if m.Files[i].Problem == nil {
-		m.Files[i] = fresh.Files[0]
-	}
+// An insertion puts text at a place of a file, in the place of what stands there up to end.
+type insertion struct {
+	start, end int
+	text       []byte
 }
 
-// mend returns which scalar to write where for a finding, or "" where it is not to be mended so.
-func (a *auditor) mend(h hit) (path, value string) {
-	switch o := h.object; h.Code {
+// insert makes the changes to a text. They do not overlap.
+func insert(data []byte, changes []insertion) []byte {
+	slices.SortStableFunc(changes, func(x, y insertion) int { return cmp.Compare(x.start, y.start) })
+	var out []byte
+	at := 0
+	for _, c := range changes {
+		out = append(append(out, data[at:c.start]...), c.text...)
+		at = c.end
+	}
+	return append(out, data[at:]...)
+}
+
+// texts makes the changes within documents, and reports whether there was one.
+func (m *mend) texts(a *auditor, found finding.List, files []manifests.File) bool {
+	settings := map[string][]setting{} // by file and object
+	for _, f := range found {
+		if s, ok := a.setting(f); ok && !m.skip[f.Object] {
+			key := f.File + "\x00" + f.Object
+			settings[key] = append(settings[key], s)
+		}
+	}
+	if len(settings) == 0 {
+		return false
+	}
+	changes := map[string][]insertion{}
+	for _, o := range a.objects {
+		todo := settings[o.File+"\x00"+o.String()]
+		if todo == nil {
+			continue
+		}
+		i := slices.IndexFunc(files, func(f manifests.File) bool { return f.Name == o.File })
+		text := o.Text()
+		after, ok := applied(text, todo)
+		if !ok {
+			continue
+		}
+		// A list's item keeps the "-" that its text has a blank for.
+		if dash := bytes.IndexFunc(files[i].Data[o.Offset:], func(r rune) bool { return r != ' ' }); dash >= 0 && dash < len(after) && text[dash] == ' ' {
+			after[dash] = files[i].Data[o.Offset+dash]
+		}
+		changes[o.File] = append(changes[o.File], insertion{o.Offset, o.Offset + len(text), after})
+		m.changed = append(m.changed, o.String())
+	}
+	for i, f := range files {
+		if c := changes[f.Name]; c != nil {
+			files[i].Data = insert(f.Data, c)
+		}
+	}
+	return len(m.changed) > 0
+}
+
+// A setting is a scalar to be written at a path of an object.
+type setting struct {
+	path  fieldpath.Path
+	value string
+}
+
+// setting returns what mends a finding, where that is one scalar.
+func (a *auditor) setting(f finding.Finding) (s setting, ok bool) {
+	path := f.Path
+	switch f.Code {
 	case destinationrule.PortLevelDropsPolicy.Code:
-		return h.Path + "." + policyPath, onePolicy(o)
+		path, s.value = path+"."+traffic.PolicyField, a.onePolicy(f)
 	case destinationrule.SubsetDropsPolicy.Code:
-		return h.Path + ".http.h2UpgradePolicy", onePolicy(o)
-	case finding.WS446.Code:
-		return "apiVersion", a.wantedVersion()
-	case finding.WS441.Code, finding.WS443.Code, envoyfilter.ProxyVersionNotAnchored.Code:
-		if o.filter == nil || !a.connectsAt(o, h.Path) {
-			return "", ""
+		path, s.value = path+".http.h2UpgradePolicy", a.onePolicy(f)
+	case VersionNotServed.Code:
+		s.value = a.wantedVersion()
+	case PatternLeavesOutProxy.Code, PatternCutsNumber.Code:
+		if p := a.patch(f); p != nil && p.Connects() {
+			s.value = a.wantedPattern()
 		}
-		return h.Path, a.wantedPattern()
+	case envoyfilter.ProxyVersionNotAnchored.Code:
+		if p := a.patch(f); p != nil && p.Connects() {
+			s.value = a.wantedPattern()
+		}
 	}
-	return "", ""
+	var err error
+	s.path, err = fieldpath.Parse(path)
+	return s, s.value != "" && err == nil
 }
 
-// onePolicy returns the policy that the rule sets, where it sets no other one anywhere.
-func onePolicy(o *auditObject) string {
-	if o.rule == nil {
-		return ""
-	}
-	policy := policyDefault
-	for _, s := range policySites(o.rule.Spec) {
-		if policy != policyDefault && s.policy != policy {
-			return ""
+// onePolicy returns the policy that the rule of a finding sets, where it sets no other one anywhere.
+func (a *auditor) onePolicy(f finding.Finding) string {
+	policy := traffic.Default
+	for _, r := range a.Rules {
+		if r.File != f.File || r.String() != f.Object {
+			continue
 		}
-		policy = s.policy
+		for _, s := range r.Sites {
+			if policy != traffic.Default && s.Policy != policy {
+				return ""
+			}
+			policy = s.Policy
+		}
+	}
+	if policy == traffic.Default {
+		return ""
 	}
 	return policy.String()
 }
 
-func (a *auditor) connectsAt(o *auditObject, path string) bool {
-	return slices.ContainsFunc(a.filters, func(f *auditFilter) bool {
-		return f.auditObject == o && slices.ContainsFunc(f.patches, func(p auditPatch) bool {
-			return p.connects && strings.HasPrefix(path, p.path("."))
-		})
-	})
+// patch returns the patch that a finding speaks of.
+func (a *auditor) patch(f finding.Finding) *traffic.Patch {
+	for _, filter := range a.Filters {
+		if filter.File != f.File || filter.String() != f.Object {
+			continue
+		}
+		for _, p := range filter.Patches {
+			if strings.HasPrefix(f.Path, p.Path+".") {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // wantedPattern matches every release from the boundary on, or from the oldest of the mesh where that is earlier.
 func (a *auditor) wantedPattern() string {
 	from := version.UpgradeBoundary.Since
-	if a.oldest.Compare(from) < 0 {
-		from = a.oldest
+	if a.Oldest.Compare(from) < 0 {
+		from = a.Oldest
 	}
 	pattern, err := version.ProxyVersionPattern(">=" + from.String())
 	if err != nil {
@@ -224,66 +311,86 @@ func (a *auditor) wantedPattern() string {
 	return pattern
 }
 
-// setting returns the edit that sets the scalar at steps. Mappings that are missing on the way are written, too.
-func setting(text []byte, tree *yamldoc.Node, steps []any, value string) (edit, bool) {
-	e := edit{steps: steps, value: value}
+// applied makes the settings in a document. It reports false where the document would then say anything but what it said
+// before with the settings.
+func applied(text []byte, settings []setting) ([]byte, bool) {
+	root, _ := yamldoc.Parse(text)
+	if root == nil {
+		return nil, false
+	}
+	want := root.Interface()
+	index := yamldoc.NewIndex(text)
 	isJSON := json.Valid(text)
-	if last, found := tree.At(steps...); found {
-		n := last.Value
-		if n.Kind != yamldoc.Scalar || n.Start == n.End || strings.IndexByte("|>", text[n.Start]) >= 0 {
-			return e, false
+	var changes []insertion
+	for i, s := range settings {
+		if slices.ContainsFunc(settings[:i], func(earlier setting) bool { return reflect.DeepEqual(earlier, s) }) {
+			continue
 		}
-		e.start, e.end, e.text = n.Start, n.End, written(value, isJSON)
-		return e, true
+		change, ok := s.change(text, root, index, isJSON)
+		if !ok || slices.ContainsFunc(changes, func(c insertion) bool { return c.start < change.end && change.start < c.end }) {
+			return nil, false
+		}
+		changes = append(changes, change)
+		if want = with(want, s.path, s.value); want == nil {
+			return nil, false
+		}
 	}
-	// The deepest mapping that is there.
-	var in yamldoc.Entry
-	depth := len(steps)
-	for found := false; !found && depth > 0; {
-		depth--
-		in, found = tree.At(steps[:depth]...)
+	after := insert(text, changes)
+	got, problems := yamldoc.Parse(after)
+	if got == nil || len(problems) > 0 || !reflect.DeepEqual(got.Interface(), want) {
+		return nil, false
 	}
-	keys := make([]string, 0, len(steps)-depth)
-	for _, s := range steps[depth:] {
-		key, ok := s.(string)
+	return after, true
+}
+
+// change returns the change to the text that makes the setting. Mappings that are missing on the way are written, too.
+func (s setting) change(text []byte, root *yamldoc.Node, index *yamldoc.Index, isJSON bool) (insertion, bool) {
+	_, n, depth := root.At(s.path)
+	if depth == len(s.path) {
+		start, end, ok := index.Scalar(n)
+		return insertion{start, end, []byte(written(s.value, isJSON))}, ok
+	}
+	var keys []string
+	for _, step := range s.path[depth:] {
+		name, ok := step.Name()
 		if !ok {
-			return e, false
+			return insertion{}, false
 		}
-		keys = append(keys, key)
+		keys = append(keys, name)
 	}
-	flow := written(value, isJSON)
+	start, ok := index.Start(n)
+	if !ok {
+		return insertion{}, false
+	}
+	flow := written(s.value, isJSON)
 	for _, key := range slices.Backward(keys[1:]) {
 		flow = "{" + written(key, isJSON) + ": " + flow + "}"
 	}
 	flow = written(keys[0], isJSON) + ": " + flow
-	n := in.Value
 	switch {
-	case n.Kind == yamldoc.Null:
-		e.start, e.text = n.Start, " {"+flow+"}"
-	case n.Kind != yamldoc.Map:
-		return e, false
-	case n.Flow:
-		e.start, e.text = n.Start+1, flow
-		if len(n.Entries) > 0 {
-			e.text += ", "
+	case n.Type() == yamldoc.Null:
+		return insertion{start, start, []byte(" {" + flow + "}")}, start == 0 || text[start-1] == ':' || text[start-1] == '-'
+	case n.Type() != yamldoc.Map:
+		return insertion{}, false
+	case n.Style&yaml.FlowStyle != 0:
+		if n.Len() > 0 {
+			flow += ", "
 		}
-	default:
-		e.start = n.Start
-		column := n.Start - (bytes.LastIndexByte(text[:n.Start], '\n') + 1)
-		newline := "\n"
-		if bytes.Contains(text, []byte("\r\n")) {
-			newline = "\r\n"
-		}
-		for i, key := range keys {
-			e.text += key + ":"
-			if i < len(keys)-1 {
-				e.text += newline + strings.Repeat(" ", column+2*(i+1))
-			}
-		}
-		e.text += " " + written(value, false) + newline + strings.Repeat(" ", column)
+		return insertion{start + 1, start + 1, []byte(flow)}, true
 	}
-	e.end = e.start
-	return e, true
+	column := start - (bytes.LastIndexByte(text[:start], '\n') + 1)
+	newline := "\n"
+	if bytes.Contains(text, []byte("\r\n")) {
+		newline = "\r\n"
+	}
+	block := ""
+	for i, key := range keys {
+		block += key + ":"
+		if i < len(keys)-1 {
+			block += newline + strings.Repeat(" ", column+2*(i+1))
+		}
+	}
+	return insertion{start, start, []byte(block + " " + written(s.value, false) + newline + strings.Repeat(" ", column))}, true
 }
 
 // written returns a string without control characters as a scalar.
@@ -291,55 +398,33 @@ func written(s string, isJSON bool) string {
 	plain := strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./") == ""
 	switch {
 	case isJSON:
-		return strconv.Quote(s)
+		text, _ := json.Marshal(s) // a string
+		return string(text)
 	case plain:
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }
 
-// applied makes the edits, and says whether the document then says what it said before, but for them.
-func applied(text []byte, edits []edit) ([]byte, bool) {
-	var want, got any
-	if unmarshal(text, &want) != nil {
-		return nil, false
-	}
-	slices.SortStableFunc(edits, func(x, y edit) int { return y.start - x.start })
-	edits = slices.CompactFunc(edits, func(x, y edit) bool { return reflect.DeepEqual(x, y) })
-	after := bytes.Clone(text)
-	for i, e := range edits {
-		if i > 0 && e.end > edits[i-1].start {
-			return nil, false
-		}
-		after = slices.Concat(after[:e.start], []byte(e.text), after[e.end:])
-		if want = with(want, e.steps, e.value); want == nil {
-			return nil, false
-		}
-	}
-	if unmarshal(after, &got) != nil || !reflect.DeepEqual(want, got) {
-		return nil, false
-	}
-	return after, true
-}
-
-// with sets the scalar at steps in a tree as encoding/json has it. It returns nil where that cannot be done.
-func with(tree any, steps []any, value string) any {
-	if len(steps) == 0 {
+// with sets the scalar at the path in a tree as encoding/json has it. It returns nil where that cannot be done.
+func with(tree any, path fieldpath.Path, value string) any {
+	if len(path) == 0 {
 		return value
 	}
-	switch step := steps[0].(type) {
-	case string:
+	if name, ok := path[0].Name(); ok {
 		if tree == nil {
 			tree = map[string]any{}
 		}
 		if m, ok := tree.(map[string]any); ok {
-			if m[step] = with(m[step], steps[1:], value); m[step] != nil {
+			if m[name] = with(m[name], path[1:], value); m[name] != nil {
 				return m
 			}
 		}
-	case int:
-		if l, ok := tree.([]any); ok && step < len(l) {
-			if l[step] = with(l[step], steps[1:], value); l[step] != nil {
+		return nil
+	}
+	if l, ok := tree.([]any); ok {
+		if i, _ := path[0].Index(); i < len(l) {
+			if l[i] = with(l[i], path[1:], value); l[i] != nil {
 				return l
 			}
 		}
@@ -347,30 +432,38 @@ func with(tree any, steps []any, value string) any {
 	return nil
 }
 
-// addFilters adds the EnvoyFilters that Services lack, and says whether there was one.
-func (a *auditor) addFilters(work *manifests.Set) bool {
-	if a.oldest.Compare(version.UpgradeBoundary.Since) < 0 {
-		return false
+// filters adds the EnvoyFilters that Services lack.
+func (m *mend) filters(a *auditor, files []manifests.File) []manifests.File {
+	if a.Oldest.Compare(version.UpgradeBoundary.Since) < 0 {
+		return files
 	}
 	taken := map[string]bool{}
-	for _, f := range a.filters {
-		taken[f.namespace()+"/"+f.meta.Name] = true
-	}
 	unread := map[string]bool{} // namespaces with a filter that may be the one
 	for _, o := range a.objects {
-		if o.kind == "EnvoyFilter" && o.filter == nil {
-			unread[o.namespace()] = true
+		if o.Kind == "EnvoyFilter" {
+			taken[o.InNamespace()+"/"+o.Name] = true
+			unread[o.InNamespace()] = unread[o.InNamespace()] || o.Value == nil || o.Refused
 		}
 	}
-	added := map[*auditObject][]byte{} // before a rule
-	var rules []*auditObject
-	for _, c := range a.closed {
-		name := c.service.meta.Name + "-allow-connect"
-		if a.unfit[c.service] || unread[c.service.namespace()] || taken[c.service.namespace()+"/"+name] {
+	unfit := map[*traffic.Service]bool{} // with pods that no EnvoyFilter can open
+	for _, reach := range a.reaches {
+		if reach.Cause == traffic.ByRule && len(reach.In(traffic.Ambient))+len(reach.In(traffic.NoSidecar)) > 0 {
+			unfit[reach.Service] = true
+		}
+	}
+	changes := map[string][]insertion{}
+	for _, reach := range a.reaches {
+		closed, _ := reach.Closed()
+		if reach.Cause != traffic.ByRule || len(closed) == 0 {
+			continue
+		}
+		s, rule := reach.Service, reach.Rule
+		name := s.Name + "-allow-connect"
+		if s.IsEntry() || !reach.Speaks(traffic.HTTP1) || unfit[s] || unread[s.InNamespace()] || taken[s.InNamespace()+"/"+name] || m.skip[rule.String()] {
 			continue
 		}
 		filter, err := envoyfilter.Builder{
-			Name: name, Namespace: c.service.meta.Namespace, Workload: c.service.service.Selector,
+			Name: name, Namespace: s.Namespace, Workload: s.Selector,
 			Patches: []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.SidecarInbound)},
 		}.Build()
 		if err != nil {
@@ -380,41 +473,72 @@ func (a *auditor) addFilters(work *manifests.Set) bool {
 		if err != nil {
 			continue
 		}
-		taken[c.service.namespace()+"/"+name] = true
-		if added[c.rule] == nil {
-			rules = append(rules, c.rule)
+		doc := rule.Text()
+		switch {
+		case rule.IsItem() || bytes.HasPrefix(bytes.TrimSpace(doc), []byte("{")):
+			beside, ok := newFile(files, rule.Object, text)
+			if !ok {
+				continue
+			}
+			files = append(files, beside)
+		default:
+			i := slices.IndexFunc(files, func(f manifests.File) bool { return f.Name == rule.File })
+			changes[rule.File] = append(changes[rule.File], document(files[i].Data, rule.Object, doc, text))
 		}
-		added[c.rule] = slices.Concat(added[c.rule], text, []byte("---\n"))
+		taken[s.InNamespace()+"/"+name] = true
+		m.changed = append(m.changed, rule.String())
 	}
-	// From the end to the beginning, so that offsets stay true.
-	slices.SortStableFunc(rules, func(x, y *auditObject) int { return y.doc.Offset - x.doc.Offset })
-	for _, o := range rules {
-		i := slices.IndexFunc(work.Files, func(f manifests.File) bool { return &f.Docs[0] == &o.file.Docs[0] })
-		text := added[o]
-		if o.doc.Item || bytes.HasPrefix(bytes.TrimSpace(o.doc.Text), []byte("{")) {
-			addBeside(work, o, bytes.TrimSuffix(text, []byte("---\n")))
-			continue
+	for i, f := range files {
+		if c := changes[f.Name]; c != nil {
+			files[i].Data = insert(f.Data, c)
 		}
-		data := work.Files[i].Data
-		if bytes.HasPrefix(o.doc.Text, []byte("---")) {
-			text = slices.Concat([]byte("---\n"), bytes.TrimSuffix(text, []byte("---\n")))
-		}
-		if bytes.Contains(o.doc.Text, []byte("\r\n")) {
-			text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
-		}
-		work.Files[i].Data = slices.Concat(data[:o.doc.Offset], text, data[o.doc.Offset:])
 	}
-	for i := range work.Files {
-		replace(work, i, work.Files[i].Data)
-	}
-	return len(rules) > 0
+	return files
 }
 
-// addBeside adds a file in the directory of the rule's.
-func addBeside(m *manifests.Set, o *auditObject, text []byte) {
-	name := o.meta.Name + "-allow-connect.yaml"
-	for n := 2; slices.ContainsFunc(m.Files, func(f manifests.File) bool { return f.Name == filepath.Join(filepath.Dir(o.file.Name), name) }); n++ {
-		name = o.meta.Name + "-allow-connect-" + strconv.Itoa(n) + ".yaml"
+// document puts a document before that of a rule, and below the comment at the beginning of the file.
+func document(data []byte, rule *manifests.Object, doc, text []byte) insertion {
+	at := rule.Offset
+	if bytes.HasPrefix(doc, []byte("---")) {
+		text = slices.Concat([]byte("---\n"), text)
+	} else {
+		text = slices.Concat(text, []byte("---\n"))
+		if len(bytes.Trim(data[:at], "\ufeff")) == 0 {
+			at += header(doc)
+		}
 	}
-	_ = m.Add(filepath.Join(filepath.Dir(o.file.Name), name), bytes.NewReader(text)) // a bytes.Reader has no errors
+	if bytes.Contains(doc, []byte("\r\n")) {
+		text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	}
+	return insertion{at, at, text}
+}
+
+// header returns the length of the comment that a file begins with: its lines up to the first blank one, that included.
+func header(text []byte) int {
+	n := 0
+	for line := range bytes.Lines(text) {
+		content := bytes.TrimSpace(line)
+		if len(content) > 0 && content[0] == '#' {
+			n += len(line)
+			continue
+		}
+		if len(content) == 0 && n > 0 {
+			n += len(line)
+		}
+		break
+	}
+	return n
+}
+
+// newFile returns a file in the directory of the rule's. It reports false where the rule's name cannot be that of a file.
+func newFile(files []manifests.File, rule *manifests.Object, text []byte) (manifests.File, bool) {
+	if names.Subdomain(rule.Name) != "" {
+		return manifests.File{}, false
+	}
+	dir := filepath.Dir(rule.File)
+	name := filepath.Join(dir, rule.Name+"-allow-connect.yaml")
+	for n := 2; slices.ContainsFunc(files, func(f manifests.File) bool { return f.Name == name }); n++ {
+		name = filepath.Join(dir, rule.Name+"-allow-connect-"+strconv.Itoa(n)+".yaml")
+	}
+	return manifests.File{Name: name, Data: text}, true
 }
