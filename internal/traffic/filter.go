@@ -141,6 +141,11 @@ func (p *Patch) Connects() bool {
 	return ok && p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_MERGE && manager.GetHttp2ProtocolOptions().GetAllowConnect()
 }
 
+// OnlyConnects reports whether the patch sets allow_connect and nothing else.
+func (p *Patch) OnlyConnects() bool {
+	return p.Connects() && proto.Equal(p.Config, &managerv3.HttpConnectionManager{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true}})
+}
+
 // Context returns the context that the patch is for.
 func (p *Patch) Context() networking.EnvoyFilter_PatchContext { return p.GetMatch().GetContext() }
 
