@@ -80,6 +80,9 @@ var rows = []row{
 		r.Spec.TrafficPolicy = hash(&networking.LoadBalancerSettings_ConsistentHashLB{HashAlgorithm: &networking.LoadBalancerSettings_ConsistentHashLB_Maglev{}})
 	}), "spec.trafficPolicy.loadBalancer.consistentHash.maglev"},
 	{"WS104", "a hash", rule(func(r *Rule) { r.Spec.TrafficPolicy = hash(nil) }), "spec.trafficPolicy.loadBalancer.consistentHash"},
+	{"WS104", "a utilization", rule(func(r *Rule) {
+		r.Spec.TrafficPolicy = &networking.TrafficPolicy{LoadBalancer: &networking.LoadBalancerSettings{LbPolicy: &networking.LoadBalancerSettings_BackendUtilization{}}}
+	}), "spec.trafficPolicy.loadBalancer.backendUtilization"},
 	{"WS104", "an empty list", rule(func(r *Rule) { r.Spec.Subsets = []*networking.Subset{} }), ""},
 
 	{"WS105", "h2UpgradePolicy", rule(func(r *Rule) {
@@ -97,6 +100,8 @@ var rows = []row{
 	{"WS105", "a builder's policy", build(Builder{Name: "a", H2Upgrade: 3}), "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy"},
 	{"WS105", "a builder's port", build(Builder{Name: "a", Ports: []PortPolicy{{Number: 80, H2Upgrade: -1}}}), "spec.trafficPolicy.portLevelSettings[0].connectionPool.http.h2UpgradePolicy"},
 	{"WS105", "a builder's subset", build(Builder{Name: "a", Subsets: []SubsetPolicy{{Name: "v1", H2Upgrade: 9}}}), "spec.subsets[0].trafficPolicy.connectionPool.http.h2UpgradePolicy"},
+	{"WS149", "a port of a rule with a tunnel", forPort(`{host: a.b.svc, trafficPolicy: {tunnel: {targetHost: a, targetPort: 80}}}`), "spec.trafficPolicy.tunnel"},
+	{"WS149", "a port of a rule with what port levels have", forPort(`{host: a.b.svc, trafficPolicy: {outlierDetection: {}}}`), ""},
 	{"WS105", "the policy of WithH2Upgrade", func(t testing.TB) finding.List {
 		_, err := plain().WithH2Upgrade(7)
 		return errorList(t, err)
@@ -109,6 +114,7 @@ var rows = []row{
 	}), "spec.trafficPolicy.connectionPool.tcp.connectTimeout"},
 	{"WS106", "more than istiod can read, in a field without bounds", spec(`{host: a.b.svc, trafficPolicy: {retryBudget: {budgetInterval: 9223372037s}}}`), "spec.trafficPolicy.retryBudget.budgetInterval"},
 	{"WS106", "a cookie's ttl", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: c, ttl: -315576000000s}}}}}`), "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.ttl"},
+	{"WS106", "a weight's", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {backendUtilization: {weightExpirationPeriod: 9223372037s}}}}`), "spec.trafficPolicy.loadBalancer.backendUtilization.weightExpirationPeriod"},
 	{"WS106", "the longest that istiod reads", spec(`{host: a.b.svc, trafficPolicy: {retryBudget: {budgetInterval: 9223372036.854775807s}}}`), ""},
 	{"WS106", "the shortest", spec(`{host: a.b.svc, trafficPolicy: {retryBudget: {budgetInterval: -9223372036.854775808s}}}`), ""},
 
@@ -138,7 +144,8 @@ var rows = []row{
 	{"WS108", "minClusterSize", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {minClusterSize: 0}}}}`), "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.minClusterSize"},
 	{"WS108", "a number that the API server cannot read", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {consistentHash: {ringHash: {minimumRingSize: "9223372036854775808"}}}}}`), "spec.trafficPolicy.loadBalancer.consistentHash.ringHash.minimumRingSize"},
 	{"WS108", "the port of a tunnel", spec(`{host: a.b.svc, trafficPolicy: {tunnel: {targetHost: proxy.example.com, targetPort: 65536}}}`), "spec.trafficPolicy.tunnel.targetPort"},
-	{"WS108", "all at their limits", spec(`{host: a.b.svc, trafficPolicy: {retryBudget: {percent: 100}, outlierDetection: {maxEjectionPercent: 100, minHealthPercent: 0}, loadBalancer: {warmup: {duration: 1s, minimumPercent: 0, aggression: 0.1}}}}`), ""},
+	{"WS108", "the threshold of failures", spec(`{host: a.b.svc, trafficPolicy: {outlierDetection: {failurePercentageThreshold: 101}}}`), "spec.trafficPolicy.outlierDetection.failurePercentageThreshold"},
+	{"WS108", "all at their limits", spec(`{host: a.b.svc, trafficPolicy: {retryBudget: {percent: 100}, outlierDetection: {maxEjectionPercent: 100, minHealthPercent: 0, failurePercentageThreshold: 100}, loadBalancer: {warmup: {duration: 1s, minimumPercent: 0, aggression: 0.1}}}}`), ""},
 
 	{"WS109", "a keepalive without an interval", spec(`{host: a.b.svc, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {timeout: 1s}}}}}`), "spec.trafficPolicy.connectionPool.http.http2KeepAlive.interval"},
 	{"WS109", "a warmup without a duration", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {warmup: {}}}}`), "spec.trafficPolicy.loadBalancer.warmup.duration"},
@@ -441,6 +448,16 @@ var rows = []row{
 
 	{"WS180", "a host alone", spec(`{host: a.b.svc}`), "spec"},
 	{"WS180", "a subset", spec(`{host: a.b.svc, subsets: [{name: v1}]}`), ""},
+
+	{"WS181", "less", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {backendUtilization: {weightUpdatePeriod: 0.099s}}}}`), "spec.trafficPolicy.loadBalancer.backendUtilization.weightUpdatePeriod"},
+	{"WS181", "less than nothing, at a port of a subset", spec(`{host: a.b.svc, subsets: [{name: v1, trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {backendUtilization: {weightUpdatePeriod: -1s}}}]}}]}`), "spec.subsets[0].trafficPolicy.portLevelSettings[0].loadBalancer.backendUtilization.weightUpdatePeriod"},
+	{"WS181", "the least", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {backendUtilization: {weightUpdatePeriod: 0.1s}}}}`), ""},
+	{"WS181", "none, and no least for the others", spec(`{host: a.b.svc, trafficPolicy: {loadBalancer: {backendUtilization: {weightStabilizationPeriod: 0s, weightExpirationPeriod: 0s}}}}`), ""},
+
+	{"WS182", "the mesh's own certificates", spec(`{host: a.b.svc, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, caCertCredentialName: c}}}`), "spec.trafficPolicy.tls.caCertCredentialName"},
+	{"WS182", "no TLS", spec(`{host: a.b.svc, trafficPolicy: {tls: {caCertCredentialName: c}}}`), "spec.trafficPolicy.tls.caCertCredentialName"},
+	{"WS182", "SIMPLE", spec(`{host: a.b.svc, trafficPolicy: {tls: {mode: SIMPLE, caCertCredentialName: c}}}`), ""},
+	{"WS182", "MUTUAL", spec(`{host: a.b.svc, trafficPolicy: {tls: {mode: MUTUAL, credentialName: d, caCertCredentialName: c}}}`), ""},
 }
 
 // TestRows checks each row: where the code fires, it is the only error, at its path and complete; where it is
@@ -608,4 +625,14 @@ func errorList(t testing.TB, err error) finding.List {
 		t.Fatalf("got %v, want a finding.List", err)
 	}
 	return list
+}
+
+// forPort sets the policy of one port of a rule with the spec.
+func forPort(spec string) func(testing.TB) finding.List {
+	return func(t testing.TB) finding.List {
+		r := plain()
+		r.Spec = parseSpec(t, spec)
+		_, err := r.WithPortH2Upgrade(Upgrade, 80)
+		return finding.In(err)
+	}
 }

@@ -310,3 +310,20 @@ func ExampleRule_AppendYAML() {
 	fmt.Println(bytes.Count(stream, []byte("kind: DestinationRule\n")), "rules")
 	// Output: 2 rules
 }
+
+// A program finds a rule by its variable.
+func ExampleRules() {
+	rule, err := destinationrule.Parse([]byte(manifest))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range rule.Validate() {
+		fmt.Println(f.Path, finding.Is(f, destinationrule.PortLevelDropsPolicy))
+	}
+	first := destinationrule.Rules()[0]
+	fmt.Println(first.Code, first.Severity, first.Meaning)
+	// Output:
+	// spec.trafficPolicy.portLevelSettings[0] true
+	// WS101 error The apiVersion is one that Istio serves for DestinationRule.
+}

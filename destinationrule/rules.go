@@ -9,7 +9,7 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// The places that several rules come from.
+// The sources that several rules share.
 const (
 	istioDestinationRule = "istio/istio pkg/config/validation/validation.go, ValidateDestinationRule"
 	istioTrafficPolicy   = "istio/istio pkg/config/validation/validation.go, validateTrafficPolicy"
@@ -25,8 +25,8 @@ const (
 	protoJSON            = "Protocol Buffers, ProtoJSON format"
 )
 
-// Rules returns the rules whose findings this package returns, in the order of their codes: its own, and those about
-// documents and metadata, which hold for every kind of object.
+// Rules returns the rules of all findings that this package returns, in the order of their codes: its own, and those about
+// documents and metadata, which hold for objects of every kind.
 func Rules() []finding.Rule { return slices.Concat(ownRules, manifest.Rules()) }
 
 var ownRules = []finding.Rule{
@@ -38,9 +38,10 @@ var ownRules = []finding.Rule{
 	DuplicateCookieAttribute, LocalityAndZoneAware, DistributeAndFailover, LocalityLabelRanked, InvalidWeights,
 	InvalidLocality, OverlappingLocalities, InvalidFailover, SkipVerifyAndVerification, CredentialAndFiles,
 	ForeignConfigMap, InvalidTunnelProtocol, InvalidTunnelTarget, HostNotOfBase, InvalidBuilderPort, GivenTwice,
-	PortWithoutPolicy, HostTakenForFullName, HostDependsOnNamespace, WildcardUpgraded, PortLevelDropsPolicy,
+	PortWithoutPolicy, PortLevelLosesSetting, HostTakenForFullName, HostDependsOnNamespace, WildcardUpgraded, PortLevelDropsPolicy,
 	SubsetDropsPolicy, UpgradeForSomeClients, EmptyConnectionPoolReplaces, IdleTimeoutCutsWebSockets,
 	MaxDurationCutsWebSockets, FewWebSocketsPerConnection, HTTP2ToApplication, SelectorWithoutLabels, LabelOfNoPod,
 	PortLevelOfNoPort, DuplicatePortLevel, ConsecutiveErrorsIgnored, RingSizeDeprecated,
 	FailoverWithoutOutlierDetection, RefusedByEnvoy, RuleSetsNothing,
+	UpdatePeriodTooShort, CACertCredentialOfMode,
 }

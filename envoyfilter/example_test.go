@@ -13,6 +13,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/envoyfilter"
@@ -304,6 +305,65 @@ func ExampleFilter_Value() {
 	// Output: true
 }
 
+// A program changes one field of a value that exists.
+func ExampleFilter_WithValue() {
+	filter, err := envoyfilter.Builder{
+		Name:     "websockets-server",
+		Workload: map[string]string{"app": "websockets-server"},
+		Patches:  []envoyfilter.Patch{envoyfilter.AllowConnect(envoyfilter.SidecarInbound)},
+	}.Build()
+	if err != nil {
+		log.Fatal(err)
+	}
+	value, err := filter.Value(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	config := value.(*listenerv3.Filter).GetTypedConfig()
+	var manager hcmv3.HttpConnectionManager
+	if err := config.UnmarshalTo(&manager); err != nil {
+		log.Fatal(err)
+	}
+	manager.Http2ProtocolOptions.MaxConcurrentStreams = wrapperspb.UInt32(100)
+	if err := config.MarshalFrom(&manager); err != nil {
+		log.Fatal(err)
+	}
+	filter, err = filter.WithValue(0, value)
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := filter.YAML()
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.Write(text)
+	// Output:
+	// apiVersion: networking.istio.io/v1alpha3
+	// kind: EnvoyFilter
+	// metadata:
+	//   name: websockets-server
+	// spec:
+	//   configPatches:
+	//   - applyTo: NETWORK_FILTER
+	//     match:
+	//       context: SIDECAR_INBOUND
+	//       listener:
+	//         filterChain:
+	//           filter:
+	//             name: envoy.filters.network.http_connection_manager
+	//     patch:
+	//       operation: MERGE
+	//       value:
+	//         typed_config:
+	//           '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+	//           http2_protocol_options:
+	//             allow_connect: true
+	//             max_concurrent_streams: 100
+	//   workloadSelector:
+	//     labels:
+	//       app: websockets-server
+}
+
 func ExampleFilter_YAML() {
 	filter, err := envoyfilter.Builder{
 		Name:         "gateway",
@@ -381,4 +441,18 @@ func ExampleFilter_AppendYAML() {
 	// # For WebSockets over HTTP/2.
 	// apiVersion: networking.istio.io/v1alpha3
 	// kind: EnvoyFil…
+}
+
+// A program finds a rule by its variable.
+func ExampleRules() {
+	filter := envoyfilter.Filter{Name: "websockets-server", Spec: &networking.EnvoyFilter{}}
+	for _, f := range filter.Validate() {
+		fmt.Println(f.Path, finding.Is(f, envoyfilter.NoPatches))
+	}
+	first := envoyfilter.Rules()[0]
+	fmt.Println(first.Code, first.Severity, first.Meaning)
+	// Output:
+	// spec.workloadSelector false
+	// spec.configPatches true
+	// WS201 error A builder must say which workloads the EnvoyFilter is for.
 }

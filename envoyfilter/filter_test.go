@@ -7,14 +7,17 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
-
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 )
 
 func TestParseErrors(t *testing.T) {
@@ -69,6 +72,7 @@ func TestUnknownTypes(t *testing.T) {
 	for name, want := range map[string]string{
 		"envoy.extensions.filters.network.sip_proxy.v3alpha.SipProxy":                  "contrib",
 		"envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager": "v3",
+		"envoy.config.listener.v3.ListenerManager":                                     "envoy.config.bootstrap.v3",
 	} {
 		_, err := Parse(manifestOf(patches(patchOf("NETWORK_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/"+name+"}}"))))
 		if list := listOf(t, err); len(list) != 1 || !strings.Contains(list[0].Hint, want) {
@@ -144,6 +148,98 @@ func TestValue(t *testing.T) {
 		if list := listOf(t, err); m != nil || len(list) != 1 || list[0].Code+" "+list[0].Path != want || list[0].Object != "EnvoyFilter f" {
 			t.Errorf("got %v, %v", m, err)
 		}
+	}
+}
+
+func TestWithValue(t *testing.T) {
+	text := manifestOf(patches(
+		patchOf("CLUSTER", "", "MERGE", "{connectTimeout: 1s}"),
+		patchOf("CLUSTER", "cluster: {name: c}", "REMOVE", ""),
+		"{}",
+		manager("stream_idle_timeout: 1s"),
+		patchOf("HTTP_FILTER", "", "INSERT_FIRST", "{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig, timeout: 1s}}")))
+	f, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := proto.CloneOf(f.Spec)
+	f.Labels = map[string]string{"a": "b"}
+
+	value := &clusterv3.Cluster{ConnectTimeout: durationpb.New(2 * time.Second)}
+	got, err := f.WithValue(0, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := proto.CloneOf(before)
+	want.ConfigPatches[0].Patch.Value = object1("connect_timeout", structpb.NewStringValue("2s"))
+	if !proto.Equal(got.Spec, want) || got.String() != f.String() || got.Labels["a"] != "b" {
+		t.Errorf("got %v, want %v", got.Spec, want)
+	}
+	value.ConnectTimeout = nil
+	got.Labels["a"] = "c"
+	if !proto.Equal(f.Spec, before) || f.Labels["a"] != "b" || !proto.Equal(got.Spec, want) {
+		t.Error("the two filters share something")
+	}
+
+	// What Value returns goes back, be its type linked or not.
+	for _, i := range []int{0, 1, 3, 4} {
+		m, err := f.Value(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := f.WithValue(i, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := back.Value(i); err != nil || !proto.Equal(again, m) {
+			t.Errorf("patch %d: got %v, %v, want %v", i, again, err, m)
+		}
+	}
+
+	bare, err := f.WithValue(3, &hcmv3.HttpConnectionManager{StreamIdleTimeout: durationpb.New(2 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := bare.Value(3); err != nil || again.(*listenerv3.Filter).GetTypedConfig().GetTypeUrl() != typeURL(httpConnectionManager) {
+		t.Errorf("got %v, %v", again, err)
+	}
+
+	for _, tt := range []struct {
+		i     int
+		value proto.Message
+		want  string
+	}{
+		{0, nil, "WS217 spec.configPatches[0].patch.value"},
+		{0, (*clusterv3.Cluster)(nil), "WS217 spec.configPatches[0].patch.value"},
+		{0, &listenerv3.Listener{}, "WS219 spec.configPatches[0].patch.value"},
+		{0, &clusterv3.Cluster{ConnectTimeout: durationpb.New(0)}, "WS260 spec.configPatches[0].patch.value.connect_timeout"},
+		{0, &clusterv3.Cluster{Name: "\xff"}, "WS240 spec.configPatches[0].patch.value.name"},
+		{1, &clusterv3.Cluster{}, "WS219 spec.configPatches[1].patch.value"},
+		{3, &hcmv3.HttpConnectionManager{UpgradeConfigs: []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}}},
+			"WS261 spec.configPatches[3].patch.value.typed_config.upgrade_configs"},
+	} {
+		f, err := f.WithValue(tt.i, tt.value)
+		if list := listOf(t, err); f != nil || len(list) != 1 || list[0].Code+" "+list[0].Path != tt.want || list[0].Object != "EnvoyFilter ns/f" {
+			t.Errorf("patch %d with %v: got %v, want %s", tt.i, tt.value, list, tt.want)
+		}
+	}
+	for i, want := range map[int]string{
+		-1: "EnvoyFilter ns/f has no patch -1: it has 5",
+		5:  "EnvoyFilter ns/f has no patch 5: it has 5",
+		2:  "EnvoyFilter ns/f: patch 2 has the applyTo INVALID, which selects no kind of object",
+	} {
+		if f, err := f.WithValue(i, value); f != nil || err == nil || err.Error() != want {
+			t.Errorf("got %v, %v for patch %d", f, err, i)
+		}
+	}
+	if f, err := (*Filter)(nil).WithValue(0, value); f != nil || err == nil {
+		t.Errorf("got %v, %v for a filter that is nil", f, err)
+	}
+
+	// A patch by hand may lack its operation, of which Validate tells.
+	empty := &Filter{Name: "f", Spec: &networking.EnvoyFilter{ConfigPatches: []*networking.EnvoyFilter_EnvoyConfigObjectPatch{{ApplyTo: networking.EnvoyFilter_CLUSTER}}}}
+	if f, err := empty.WithValue(0, &clusterv3.Cluster{Name: "a"}); err != nil || f.Spec.GetConfigPatches()[0].GetPatch().GetValue() == nil || empty.Spec.GetConfigPatches()[0].GetPatch() != nil {
+		t.Errorf("got %v, %v", f, err)
 	}
 }
 
@@ -317,7 +413,7 @@ func FuzzBuild(f *testing.F) {
 		if p.ApplyTo == networking.EnvoyFilter_NETWORK_FILTER {
 			p.Value = AllowConnect(Gateway).Value.ProtoReflect().New().Interface()
 		} else if k := kindOf(p.ApplyTo); k != nil {
-			p.Value = k.new()
+			p.Value = k.newMessage()
 		}
 		if p.Value != nil && proto.Unmarshal(value, p.Value) != nil {
 			return

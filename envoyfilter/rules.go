@@ -9,8 +9,8 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Rules returns the rules whose findings this package returns, in the order of their codes: its own, and those about
-// documents and metadata, which hold for every kind of object.
+// Rules returns the rules of all findings that this package returns, in the order of their codes: its own, and those about
+// documents and metadata, which hold for objects of every kind.
 func Rules() []finding.Rule { return slices.Concat(ownRules, manifest.Rules()) }
 
 var ownRules = []finding.Rule{
@@ -19,8 +19,8 @@ var ownRules = []finding.Rule{
 	TargetRefsNotReadBefore127, NoPatches, UnknownApplyTo, EmptyPatch, UnknownOperation, NoValue, ValueNotRead,
 	WrongValueType, UnknownContext, MatchAndShortFields, TwoContexts, WaypointNotRead, AnyContext, UnknownEnumValue,
 	ProxyVersionTooLong, InvalidProxyVersion, ProxyVersionNotAnchored, MatchOfOtherKind, NoFilterName,
-	SubFilterOfOtherKind, NoHTTPFiltersThere, FilterNameDeprecated, InvalidPort, FieldNotRead, UnwritableValue,
+	SubFilterOfOtherKind, NoHTTPFiltersThere, FilterNameDeprecated, InvalidPort, FieldNotRead, UnknownTransportSocket, UnwritableValue,
 	OperationDoesNothing, MergePanics, InsertIsAdd, OperationDisputed, RemovesAll, AfterLastFilter, NoPriority,
 	BootstrapNotPatched, BreaksEnvoyRule, UpgradeConfigsAppended, MergeOfOtherType, ManagerRenamed, FieldNotMerged,
-	NoTypedConfig, MergeOfZero, MergeOfZeroWrapper, TypeWithdrawn, NotReadByIstiod,
+	NoTypedConfig, MergeOfZero, MergeOfZeroWrapper, NotReadByIstiod,
 }

@@ -87,6 +87,19 @@ func ExampleOldest() {
 	// true
 }
 
+// A release of the future is taken for the newest one that is known.
+func ExampleNewest() {
+	r := version.MustParse("1.99.0")
+	if !version.Newest().AtLeast(r) {
+		fmt.Println("what Istio", r, "does is not known")
+		r = version.Newest()
+	}
+	fmt.Println(r.Supports(version.NetworkingV1))
+	// Output:
+	// what Istio 1.99.0 does is not known
+	// true
+}
+
 func ExampleFeatures() {
 	for _, f := range version.Features() {
 		if !f.Until.IsZero() {

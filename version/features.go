@@ -2,28 +2,26 @@
 
 package version
 
-// A Feature is one dated fact of Istio: something that began with one release and, where Until says so, ended with
-// another. Some are capabilities, and some are traps; the summary says which. Ask for one with [Release.Supports].
+// A Feature is a dated fact of Istio: something that holds since one release and, if Until is set, until another. Some are
+// capabilities and some are faults; the summary says which. [Release.Supports] reports whether one holds for a release.
 type Feature struct {
 	Name    string  // short and stable, such as "networking-v1"
-	Since   Release // the first release where it holds; zero where it held before the first release that was looked at
-	Until   Release // the first release where it holds no more; zero where it still holds
+	Since   Release // first release for which it holds; zero if it held in the first one that was examined
+	Until   Release // first release for which it does not hold any more; zero if it still holds
 	Summary string  // one sentence
 	Source  string  // file@branch, commit or issue of istio/istio, unless another repository is named
 }
 
-// The dated facts that the rules of this module use, earliest first. A fact that was not read in code or tags, or
-// that was read and not run, says so in its summary.
+// The dated facts, earliest first. Those that decide something in this module are exported, and [Features] returns all. A
+// fact that was not read in code or tags, or that was read and not run, says so in its summary.
 var (
-	// XDSV2Types: filters of Envoy's v2 API can be loaded.
-	XDSV2Types = Feature{
+	xdsV2Types = Feature{
 		Name:    "xds-v2-types",
 		Until:   MustParse("1.10.0"),
 		Summary: "Proxies can load filters whose @type is of Envoy's v2 API; from Envoy 1.18 on they cannot.",
 		Source:  "releasenotes/notes/drop-xds-v2.yaml; Envoy 1.18",
 	}
 
-	// OldConnectionManagerName: envoy.http_connection_manager in a match finds the filter.
 	OldConnectionManagerName = Feature{
 		Name:    "old-connection-manager-name",
 		Until:   MustParse("1.19.0"),
@@ -31,31 +29,27 @@ var (
 		Source:  "c2225561517 (istio#45675)",
 	}
 
-	// ConfigPatches: EnvoyFilter has configPatches, workloadSelector and match.proxy.proxyVersion.
-	ConfigPatches = Feature{
+	configPatches = Feature{
 		Name:    "config-patches",
 		Since:   MustParse("1.3.0"),
 		Summary: "EnvoyFilter has configPatches, workloadSelector and match.proxy.proxyVersion.",
 		Source:  "istio/api 812ed8895, networking/v1alpha3/envoy_filter.proto",
 	}
 
-	// H2UpgradeField: h2UpgradePolicy is in the API; pilot ignores it until H2UpgradeImplemented.
-	H2UpgradeField = Feature{
+	h2UpgradeField = Feature{
 		Name:    "h2-upgrade-field",
 		Since:   MustParse("1.3.0"),
 		Summary: "DestinationRule and MeshConfig have the field h2UpgradePolicy, which pilot ignores before 1.6.",
 		Source:  "istio/api 5dd7dbbe4 (istio/api#930)",
 	}
 
-	// H2UpgradeSchema: h2UpgradePolicy is in the schema of the CRD.
-	H2UpgradeSchema = Feature{
+	h2UpgradeSchema = Feature{
 		Name:    "h2-upgrade-schema",
 		Since:   MustParse("1.4.0"),
 		Summary: "The schema of the DestinationRule CRD has h2UpgradePolicy with DEFAULT, DO_NOT_UPGRADE and UPGRADE.",
 		Source:  "crd-10.yaml@release-1.4",
 	}
 
-	// NetworkingV1beta1: DestinationRule is served as networking.istio.io/v1beta1.
 	NetworkingV1beta1 = Feature{
 		Name:    "networking-v1beta1",
 		Since:   MustParse("1.5.0"),
@@ -63,15 +57,13 @@ var (
 		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml@release-1.5",
 	}
 
-	// InsertFirst: the operation INSERT_FIRST of EnvoyFilter.
-	InsertFirst = Feature{
+	insertFirst = Feature{
 		Name:    "insert-first",
 		Since:   MustParse("1.5.0"),
 		Summary: "EnvoyFilter has the operation INSERT_FIRST.",
 		Source:  "istio/api networking/v1alpha3/envoy_filter.proto@release-1.5",
 	}
 
-	// H2UpgradeImplemented: h2UpgradePolicy has an effect.
 	H2UpgradeImplemented = Feature{
 		Name:    "h2-upgrade-implemented",
 		Since:   MustParse("1.6.0"),
@@ -79,8 +71,7 @@ var (
 		Source:  "65db4113895 (istio#21809)",
 	}
 
-	// UnboundedStreams: clusters allow 1073741824 concurrent streams on a connection.
-	UnboundedStreams = Feature{
+	unboundedStreams = Feature{
 		Name:    "unbounded-streams",
 		Since:   MustParse("1.6.0"),
 		Until:   MustParse("1.15.0"),
@@ -88,7 +79,6 @@ var (
 		Source:  "cac3b5a1f1f (istio#40009)",
 	}
 
-	// ConnectionManagerName: envoy.filters.network.http_connection_manager is the generated filter name.
 	ConnectionManagerName = Feature{
 		Name:    "connection-manager-name",
 		Since:   MustParse("1.7.0"),
@@ -96,15 +86,13 @@ var (
 		Source:  "go-control-plane v0.9.5 wellknown, as 1.6 uses it",
 	}
 
-	// H2UpgradeOverProtocol: UPGRADE of a DestinationRule wins over the port's protocol.
-	H2UpgradeOverProtocol = Feature{
+	h2UpgradeOverProtocol = Feature{
 		Name:    "h2-upgrade-over-protocol",
 		Since:   MustParse("1.8.0"),
 		Summary: "UPGRADE in a DestinationRule holds whatever the protocol of the port; mesh-wide UPGRADE still holds for HTTP ports alone.",
 		Source:  "b26ae68f7ff (istio#27035)",
 	}
 
-	// UseClientProtocol: the field useClientProtocol, which excludes UPGRADE.
 	UseClientProtocol = Feature{
 		Name:    "use-client-protocol",
 		Since:   MustParse("1.8.0"),
@@ -112,7 +100,6 @@ var (
 		Source:  "istio/api bea3ed0ba; pkg/config/validation/validation.go@release-1.8",
 	}
 
-	// ReplaceOperation: the operation REPLACE of EnvoyFilter.
 	ReplaceOperation = Feature{
 		Name:    "replace-operation",
 		Since:   MustParse("1.8.0"),
@@ -120,15 +107,13 @@ var (
 		Source:  "istio/api d119b043d",
 	}
 
-	// FilterClass: the field filterClass of EnvoyFilter patches.
-	FilterClass = Feature{
+	filterClass = Feature{
 		Name:    "filter-class",
 		Since:   MustParse("1.8.0"),
 		Summary: "EnvoyFilter patches have filterClass.",
 		Source:  "istio/api d119b043d",
 	}
 
-	// EnvoyFilterPriority: the field priority of EnvoyFilter.
 	EnvoyFilterPriority = Feature{
 		Name:    "envoyfilter-priority",
 		Since:   MustParse("1.11.0"),
@@ -136,7 +121,6 @@ var (
 		Source:  "istio/api 260a45372",
 	}
 
-	// UpgradeBoundary: the release from which Alibaba Cloud Service Mesh documents UPGRADE with an EnvoyFilter.
 	UpgradeBoundary = Feature{
 		Name:    "upgrade-boundary",
 		Since:   MustParse("1.12.0"),
@@ -144,7 +128,6 @@ var (
 		Source:  "Alibaba Cloud Service Mesh documents (alibabacloud.com blog 600045); against it istio#33534, istio#33581",
 	}
 
-	// ClientWorkloadSelector: workloadSelector of DestinationRule.
 	ClientWorkloadSelector = Feature{
 		Name:    "client-workload-selector",
 		Since:   MustParse("1.14.0"),
@@ -152,23 +135,20 @@ var (
 		Source:  "f72bf28a230 (istio#37174)",
 	}
 
-	// MergeReplacesDurations: MERGE takes a Duration whole.
-	MergeReplacesDurations = Feature{
+	mergeReplacesDurations = Feature{
 		Name:    "merge-replaces-durations",
 		Since:   MustParse("1.14.0"),
 		Summary: "MERGE of an EnvoyFilter replaces a Duration as a whole; before, its seconds and nanoseconds were merged apart.",
 		Source:  "pkg/proto/merge/merge.go@release-1.14",
 	}
 
-	// RelativeOperationMessage: istioctl analyze reports IST0151.
-	RelativeOperationMessage = Feature{
+	relativeOperationMessage = Feature{
 		Name:    "relative-operation-message",
 		Since:   MustParse("1.14.0"),
 		Summary: "istioctl analyze warns (IST0151) of REMOVE, REPLACE, INSERT_BEFORE and INSERT_AFTER without a priority; MERGE is not among them.",
 		Source:  "pkg/config/analysis/analyzers/envoyfilter/envoyfilter.go@release-1.31",
 	}
 
-	// MaxConnectionDuration: tcp.maxConnectionDuration of DestinationRule.
 	MaxConnectionDuration = Feature{
 		Name:    "max-connection-duration",
 		Since:   MustParse("1.15.0"),
@@ -176,23 +156,20 @@ var (
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto@release-1.15",
 	}
 
-	// ProxyVersionMessage: istioctl analyze reports IST0155.
-	ProxyVersionMessage = Feature{
+	proxyVersionMessage = Feature{
 		Name:    "proxy-version-message",
 		Since:   MustParse("1.15.0"),
 		Summary: "istioctl analyze warns (IST0155) of a relative operation without a priority where an earlier filter of the same filter name has a proxyVersion.",
 		Source:  "pkg/config/analysis/analyzers/envoyfilter/envoyfilter.go@release-1.31",
 	}
 
-	// TunnelAllowConnect: istiod sets allow_connect, and only on listeners of its own tunnel.
-	TunnelAllowConnect = Feature{
+	tunnelAllowConnect = Feature{
 		Name:    "tunnel-allow-connect",
 		Since:   MustParse("1.16.0"),
 		Summary: "istiod sets allow_connect on the listeners of its own HBONE tunnel, and up to 1.31 on no sidecar or gateway listener that an application's WebSocket reaches.",
 		Source:  "listener_inbound.go:206@release-1.16; listener_waypoint.go:257@release-1.31 (pilot/pkg/networking/core)",
 	}
 
-	// ListenerFilterPatch: LISTENER_FILTER as applyTo.
 	ListenerFilterPatch = Feature{
 		Name:    "listener-filter-patch",
 		Since:   MustParse("1.17.0"),
@@ -200,15 +177,13 @@ var (
 		Source:  "istio/api 1179712ae",
 	}
 
-	// XDSV2Refused: validation refuses types of Envoy's v2 API.
-	XDSV2Refused = Feature{
+	xdsV2Refused = Feature{
 		Name:    "xds-v2-refused",
 		Since:   MustParse("1.19.0"),
 		Summary: "Validation refuses an EnvoyFilter value whose @type is of Envoy's v2 API; before, it only warned.",
 		Source:  "releasenotes/notes/drop-xds-v2.yaml",
 	}
 
-	// TCPIdleTimeout: tcp.idleTimeout of DestinationRule.
 	TCPIdleTimeout = Feature{
 		Name:    "tcp-idle-timeout",
 		Since:   MustParse("1.21.0"),
@@ -216,7 +191,6 @@ var (
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto@release-1.21; istio#43066",
 	}
 
-	// MaxConcurrentStreams: http.maxConcurrentStreams of DestinationRule; see UpgradedPoolSettings.
 	MaxConcurrentStreams = Feature{
 		Name:    "max-concurrent-streams",
 		Since:   MustParse("1.21.0"),
@@ -224,7 +198,6 @@ var (
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto@release-1.21",
 	}
 
-	// NetworkingV1: DestinationRule is served as networking.istio.io/v1.
 	NetworkingV1 = Feature{
 		Name:    "networking-v1",
 		Since:   MustParse("1.22.0"),
@@ -232,7 +205,6 @@ var (
 		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml@release-1.22",
 	}
 
-	// TargetRefsField: targetRefs is in the API of EnvoyFilter; istiod ignores it until TargetRefsHonoured.
 	TargetRefsField = Feature{
 		Name:    "target-refs-field",
 		Since:   MustParse("1.22.0"),
@@ -240,15 +212,13 @@ var (
 		Source:  "istio/api 2410bbc01",
 	}
 
-	// EnvoyFilterWarning: every EnvoyFilter is admitted with a warning.
-	EnvoyFilterWarning = Feature{
+	envoyFilterWarning = Feature{
 		Name:    "envoyfilter-warning",
 		Since:   MustParse("1.22.0"),
 		Summary: "Validation warns of every EnvoyFilter that it exposes internal implementation details.",
 		Source:  "afac4e3f9fa, pkg/config/validation/envoyfilter/envoyfilter.go",
 	}
 
-	// AppProtocolWebSocket: the appProtocol kubernetes.io/ws is HTTP.
 	AppProtocolWebSocket = Feature{
 		Name:    "app-protocol-websocket",
 		Since:   MustParse("1.24.0"),
@@ -256,15 +226,13 @@ var (
 		Source:  "2ea3753be92, pkg/config/kube/conversion.go",
 	}
 
-	// DestinationRuleMessages: istioctl analyze reports IST0173 and IST0174.
-	DestinationRuleMessages = Feature{
+	destinationRuleMessages = Feature{
 		Name:    "destinationrule-messages",
 		Since:   MustParse("1.24.0"),
 		Summary: "istioctl analyze reports subsets that select no pod (IST0173) and hosts that match no service (IST0174).",
 		Source:  "pkg/config/analysis/msg/messages.yaml@release-1.31",
 	}
 
-	// ClientProtocolOverMesh: useClientProtocol wins over a mesh-wide UPGRADE.
 	ClientProtocolOverMesh = Feature{
 		Name:    "client-protocol-over-mesh",
 		Since:   MustParse("1.24.2"),
@@ -272,7 +240,6 @@ var (
 		Source:  "194ab8c1b93 (istio#53876)",
 	}
 
-	// TargetRefsHonoured: istiod acts on targetRefs of EnvoyFilter.
 	TargetRefsHonoured = Feature{
 		Name:    "target-refs-honoured",
 		Since:   MustParse("1.27.0"),
@@ -280,31 +247,27 @@ var (
 		Source:  "2c533b4870d, 001621b0aed (istio#56476)",
 	}
 
-	// WaypointEnvoyFilter: EnvoyFilter reaches waypoints by targetRefs.
-	WaypointEnvoyFilter = Feature{
+	waypointEnvoyFilter = Feature{
 		Name:    "waypoint-envoyfilter",
 		Since:   MustParse("1.27.0"),
 		Summary: "EnvoyFilter reaches waypoints by targetRefs, in context SIDECAR_INBOUND; a workloadSelector never selects a waypoint.",
 		Source:  "2c533b4870d; policyattachment.go@release-1.31",
 	}
 
-	// MergeWithoutFilterPanics: a MERGE on NETWORK_FILTER without a filter name loses every listener patch.
-	MergeWithoutFilterPanics = Feature{
+	mergeWithoutFilterPanics = Feature{
 		Name:    "merge-without-filter-panics",
 		Since:   MustParse("1.27.9"),
 		Summary: "A MERGE on NETWORK_FILTER without a filter name makes istiod panic and drop all listener patches of the proxy; seen on 1.27.9, 1.29.6, 1.30.3 and 1.31, not on 1.11.8 to 1.24.6, and what lies between was not run.",
 		Source:  "ApplyListenerPatches in pilot/pkg/networking/core/envoyfilter/listener_patch.go, run on the releases named",
 	}
 
-	// UpgradedPoolSettings: HTTP/2 settings of a connection pool hold on upgraded clusters.
-	UpgradedPoolSettings = Feature{
+	upgradedPoolSettings = Feature{
 		Name:    "upgraded-pool-settings",
 		Since:   MustParse("1.28.0"),
 		Summary: "HTTP/2 settings of a connection pool, such as maxConcurrentStreams, take effect on clusters that UPGRADE made HTTP/2.",
 		Source:  "531c61709aa (istio#57569, istio#57583)",
 	}
 
-	// SniffedPortIgnoresUpgrade: UPGRADE has no effect from a sidecar to a port whose protocol is sniffed.
 	SniffedPortIgnoresUpgrade = Feature{
 		Name:    "sniffed-port-ignores-upgrade",
 		Since:   MustParse("1.28.0"),
@@ -312,7 +275,6 @@ var (
 		Source:  "531c61709aa, pilot/pkg/networking/core/cluster_builder.go",
 	}
 
-	// HeaderCaseKeepsHTTP1: preserveHttp1HeaderCase makes UPGRADE ineffective.
 	HeaderCaseKeepsHTTP1 = Feature{
 		Name:    "header-case-keeps-http1",
 		Since:   MustParse("1.28.0"),
@@ -320,15 +282,13 @@ var (
 		Source:  "531c61709aa, pilot/pkg/networking/core/cluster_builder.go",
 	}
 
-	// WaypointContextField: the context WAYPOINT is in the API of EnvoyFilter, and istiod does nothing with it.
-	WaypointContextField = Feature{
+	waypointContextField = Feature{
 		Name:    "waypoint-context-field",
 		Since:   MustParse("1.29.0"),
 		Summary: "EnvoyFilter has the context WAYPOINT and match.waypoint, which istiod up to 1.31 neither validates nor applies.",
 		Source:  "istio/api 20d26b484",
 	}
 
-	// DefaultTrafficPolicy: defaultTrafficPolicy of MeshConfig.
 	DefaultTrafficPolicy = Feature{
 		Name:    "default-traffic-policy",
 		Since:   MustParse("1.31.0"),
@@ -336,7 +296,6 @@ var (
 		Source:  "79bca08e748, releasenotes/notes/mesh-default-traffic-policy.yaml",
 	}
 
-	// HTTP2KeepAlive: http.http2KeepAlive of DestinationRule.
 	HTTP2KeepAlive = Feature{
 		Name:    "http2-keepalive",
 		Since:   MustParse("1.31.0"),
@@ -344,7 +303,6 @@ var (
 		Source:  "releasenotes/notes/http2-keepalive-destinationrule.yaml",
 	}
 
-	// ConnectionSettings: connectionSettings of ProxyConfig.
 	ConnectionSettings = Feature{
 		Name:    "connection-settings",
 		Since:   MustParse("1.31.0"),
@@ -352,7 +310,6 @@ var (
 		Source:  "releasenotes/notes/connection-settings.yaml; connection_settings.go@release-1.31",
 	}
 
-	// MergeAndReplaceList: the operation MERGE_AND_REPLACE_LIST of EnvoyFilter.
 	MergeAndReplaceList = Feature{
 		Name:    "merge-and-replace-list",
 		Since:   MustParse("1.31.0"),
@@ -360,8 +317,7 @@ var (
 		Source:  "bbcc281448b; pilot/pkg/networking/core/envoyfilter/listener_patch.go:401,542@release-1.31",
 	}
 
-	// ProxyVersionLimit: a proxyVersion of more than 1024 characters matches no proxy.
-	ProxyVersionLimit = Feature{
+	proxyVersionLimit = Feature{
 		Name:    "proxy-version-limit",
 		Since:   MustParse("1.31.0"),
 		Summary: "An EnvoyFilter patch whose proxyVersion has more than 1024 characters matches no proxy, with a warning.",
@@ -372,28 +328,28 @@ var (
 // Features returns every fact of this package, earliest first. The slice is the caller's own.
 func Features() []Feature {
 	return []Feature{
-		XDSV2Types, OldConnectionManagerName,
-		ConfigPatches, H2UpgradeField,
-		H2UpgradeSchema,
-		NetworkingV1beta1, InsertFirst,
-		H2UpgradeImplemented, UnboundedStreams,
+		xdsV2Types, OldConnectionManagerName,
+		configPatches, h2UpgradeField,
+		h2UpgradeSchema,
+		NetworkingV1beta1, insertFirst,
+		H2UpgradeImplemented, unboundedStreams,
 		ConnectionManagerName,
-		H2UpgradeOverProtocol, UseClientProtocol, ReplaceOperation, FilterClass,
+		h2UpgradeOverProtocol, UseClientProtocol, ReplaceOperation, filterClass,
 		EnvoyFilterPriority,
 		UpgradeBoundary,
-		ClientWorkloadSelector, MergeReplacesDurations, RelativeOperationMessage,
-		MaxConnectionDuration, ProxyVersionMessage,
-		TunnelAllowConnect,
+		ClientWorkloadSelector, mergeReplacesDurations, relativeOperationMessage,
+		MaxConnectionDuration, proxyVersionMessage,
+		tunnelAllowConnect,
 		ListenerFilterPatch,
-		XDSV2Refused,
+		xdsV2Refused,
 		TCPIdleTimeout, MaxConcurrentStreams,
-		NetworkingV1, TargetRefsField, EnvoyFilterWarning,
-		AppProtocolWebSocket, DestinationRuleMessages,
+		NetworkingV1, TargetRefsField, envoyFilterWarning,
+		AppProtocolWebSocket, destinationRuleMessages,
 		ClientProtocolOverMesh,
-		TargetRefsHonoured, WaypointEnvoyFilter,
-		MergeWithoutFilterPanics,
-		UpgradedPoolSettings, SniffedPortIgnoresUpgrade, HeaderCaseKeepsHTTP1,
-		WaypointContextField,
-		DefaultTrafficPolicy, HTTP2KeepAlive, ConnectionSettings, MergeAndReplaceList, ProxyVersionLimit,
+		TargetRefsHonoured, waypointEnvoyFilter,
+		mergeWithoutFilterPanics,
+		upgradedPoolSettings, SniffedPortIgnoresUpgrade, HeaderCaseKeepsHTTP1,
+		waypointContextField,
+		DefaultTrafficPolicy, HTTP2KeepAlive, ConnectionSettings, MergeAndReplaceList, proxyVersionLimit,
 	}
 }

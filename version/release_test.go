@@ -62,7 +62,7 @@ func TestZeroRelease(t *testing.T) {
 	if got := []int{none.Compare(none), none.Compare(r), r.Compare(none)}; got[0] != 0 || got[1] != -1 || got[2] != 1 {
 		t.Errorf("Compare zero-zero, zero-1.0, 1.0-zero = %v, want [0 -1 1]", got)
 	}
-	if none.Supports(version.XDSV2Types) {
+	if none.Supports(version.OldConnectionManagerName) {
 		t.Error("the zero value supports a fact without Since; it must support nothing")
 	}
 }

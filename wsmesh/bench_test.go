@@ -13,7 +13,7 @@ func BenchmarkNewPlan(b *testing.B) {
 	svc, m := server(), mesh("1.24.1")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := wsmesh.NewPlan(svc, m); err != nil {
+		if _, err := wsmesh.NewPlan(svc, m, wsmesh.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -24,7 +24,7 @@ func BenchmarkPlanYAML(b *testing.B) {
 	svc, m := server(), mesh("1.24.1")
 	b.ReportAllocs()
 	for b.Loop() {
-		plan, err := wsmesh.NewPlan(svc, m)
+		plan, err := wsmesh.NewPlan(svc, m, wsmesh.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}

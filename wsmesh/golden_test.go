@@ -20,18 +20,66 @@ var goldenReleases = []string{"1.11.8", "1.12.0", "1.21.6", "1.22.0", "1.27.9", 
 type goldenCase struct {
 	name   string
 	svc    func(*wsmesh.Service)
-	opts   []wsmesh.Option
+	opts   wsmesh.Options
 	reason string
+}
+
+// Ports of each kind.
+var (
+	http = wsmesh.Port{Number: 8080, TargetPort: 80, Name: "http-websocket"}
+	grpc = wsmesh.Port{Number: 9090, Name: "grpc-api"}
+	tcp  = wsmesh.Port{Number: 6379, Name: "redis"}
+)
+
+func withPorts(ports ...wsmesh.Port) func(*wsmesh.Service) {
+	return func(s *wsmesh.Service) { s.Ports = ports }
 }
 
 func goldenCases(t *testing.T) []goldenCase {
 	return []goldenCase{
-		{"sidecar", nil, nil, "the main job"},
-		{"asm", nil, []wsmesh.Option{wsmesh.WithASM()}, "the form of Alibaba Cloud Service Mesh's documents"},
-		{"gateway", nil, []wsmesh.Option{wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})}, "browsers over HTTP/2"},
-		{"http1", nil, []wsmesh.Option{wsmesh.WithHTTP1()}, "HTTP/1.1 whatever the release"},
-		{"ambient", func(s *wsmesh.Service) { s.Ambient = true }, nil, "ztunnel passes HTTP/2 on to the application"},
-		{"base-rule", nil, []wsmesh.Option{wsmesh.WithBaseRule(parseRule(t, `
+		{"sidecar", nil, wsmesh.Options{}, "the main job"},
+		{"asm", nil, wsmesh.Options{ASM: true}, "the form of Alibaba Cloud Service Mesh's documents"},
+		{"gateway", nil, wsmesh.Options{Gateways: []wsmesh.Gateway{gateway}}, "browsers over HTTP/2"},
+		{"http1", nil, wsmesh.Options{HTTP1: true}, "HTTP/1.1 whatever the release"},
+		{"ambient", func(s *wsmesh.Service) { s.Ambient = true }, wsmesh.Options{}, "ztunnel passes HTTP/2 on to the application"},
+		{"ports-all-http1", withPorts(http, wsmesh.Port{Number: 9000, Name: "http-admin"}), wsmesh.Options{}, "one policy for all ports, at the destination level"},
+		{"ports-none-http1", withPorts(grpc, tcp), wsmesh.Options{}, "no port takes a WebSocket over HTTP/2"},
+		{"ports-some-http1", withPorts(http, grpc, tcp, wsmesh.Port{Number: 8081, Name: "chat", AppProtocol: "http"}), wsmesh.Options{},
+			"the policy stands at the levels of the HTTP/1 ports alone"},
+		{"ports-some-http1-base-rule", withPorts(http, grpc, tcp), wsmesh.Options{Base: parseRule(t, `
+apiVersion: networking.istio.io/v1beta1
+kind: DestinationRule
+metadata:
+  name: websockets-server
+  namespace: default
+spec:
+  host: websockets-server
+  trafficPolicy:
+    connectionPool: {http: {h2UpgradePolicy: UPGRADE, maxRetries: 3}}
+    loadBalancer: {consistentHash: {httpHeaderName: x-user}}
+    outlierDetection: {consecutive5xxErrors: 5}
+    portLevelSettings:
+    - port: {number: 9090}
+      connectionPool: {http: {h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 100}}
+  subsets:
+  - name: inherits
+    labels: {version: v1}
+  - name: own-balance
+    labels: {version: v2}
+    trafficPolicy: {loadBalancer: {simple: RANDOM}}
+  - name: own-pool
+    labels: {version: v3}
+    trafficPolicy: {connectionPool: {tcp: {maxConnections: 10}, http: {h2UpgradePolicy: UPGRADE}}}
+  - name: own-port
+    labels: {version: v4}
+    trafficPolicy:
+      portLevelSettings:
+      - port: {number: 8080}
+        loadBalancer: {simple: ROUND_ROBIN}
+`)}, "the other ports are not upgraded any more, and every other setting stays"},
+		{"by-pods", nil, wsmesh.Options{ByPods: true}, "the filter reaches new pods alone"},
+		{"by-pods-gateway", nil, wsmesh.Options{ByPods: true, Gateways: []wsmesh.Gateway{gateway}}, "a gateway's filter has no such label"},
+		{"base-rule", nil, wsmesh.Options{Base: parseRule(t, `
 apiVersion: networking.istio.io/v1beta1
 kind: DestinationRule
 metadata:
@@ -47,8 +95,8 @@ spec:
       tcp: {connectTimeout: 3s, tcpKeepalive: {time: 300s, interval: 60s}}
       http: {http1MaxPendingRequests: 1024}
     outlierDetection: {consecutive5xxErrors: 5, baseEjectionTime: 60s}
-`))}, "every setting of an existing rule is kept"},
-		{"ports-and-subsets", nil, []wsmesh.Option{wsmesh.WithBaseRule(parseRule(t, `
+`)}, "every setting of an existing rule is kept"},
+		{"ports-and-subsets", nil, wsmesh.Options{Base: parseRule(t, `
 apiVersion: networking.istio.io/v1beta1
 kind: DestinationRule
 metadata:
@@ -76,7 +124,7 @@ spec:
       portLevelSettings:
       - port: {number: 8080}
         loadBalancer: {simple: ROUND_ROBIN}
-`))}, "the policy stands at each level that does not inherit it"},
+`)}, "the policy stands at each level that does not inherit it"},
 	}
 }
 
@@ -98,9 +146,26 @@ func TestGolden(t *testing.T) {
 				if c.svc != nil {
 					c.svc(&svc)
 				}
-				return []byte(planYAML(t, mustPlan(t, svc, mesh(release), c.opts...)))
+				return []byte(planYAML(t, mustPlan(t, svc, mesh(release), c.opts)))
 			})
 		})
+	}
+}
+
+// TestExplanations compares what Explain says of some cases in a mesh of 1.31.0 with testdata/explain.
+func TestExplanations(t *testing.T) {
+	for _, c := range goldenCases(t) {
+		path := filepath.Join("testdata", "explain", c.name+".txt")
+		switch c.name {
+		case "sidecar", "http1", "ports-none-http1", "ports-some-http1", "ports-some-http1-base-rule", "by-pods-gateway":
+			t.Run(c.name, func(t *testing.T) {
+				svc := server()
+				if c.svc != nil {
+					c.svc(&svc)
+				}
+				golden.Equal(t, path, []byte(explanation(t, mustPlan(t, svc, mesh("1.31.0"), c.opts))))
+			})
+		}
 	}
 }
 

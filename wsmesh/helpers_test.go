@@ -17,7 +17,7 @@ func server() wsmesh.Service {
 		Name:      "websockets-server",
 		Namespace: "default",
 		Workload:  map[string]string{"app": "websockets-server"},
-		Port:      wsmesh.Port{Number: 8080, TargetPort: 80, Name: "http-websocket"},
+		Ports:     []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "http-websocket"}},
 	}
 }
 
@@ -31,13 +31,24 @@ func mesh(releases ...string) wsmesh.Mesh {
 	return m
 }
 
-func mustPlan(t testing.TB, svc wsmesh.Service, m wsmesh.Mesh, opts ...wsmesh.Option) *wsmesh.Plan {
+// gateway is the one of Istio's documents.
+var gateway = wsmesh.Gateway{Namespace: "istio-ingress", Workload: map[string]string{"istio": "ingressgateway"}}
+
+// mustPlan makes a plan with the options, or with none.
+func mustPlan(t testing.TB, svc wsmesh.Service, m wsmesh.Mesh, opts ...wsmesh.Options) *wsmesh.Plan {
 	t.Helper()
-	plan, err := wsmesh.NewPlan(svc, m, opts...)
+	plan, err := wsmesh.NewPlan(svc, m, one(opts))
 	if err != nil {
 		t.Fatalf("NewPlan: %v", err)
 	}
 	return plan
+}
+
+func one(opts []wsmesh.Options) wsmesh.Options {
+	if len(opts) == 0 {
+		return wsmesh.Options{}
+	}
+	return opts[0]
 }
 
 func planYAML(t testing.TB, plan *wsmesh.Plan) string {

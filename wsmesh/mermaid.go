@@ -4,37 +4,36 @@ package wsmesh
 
 import (
 	"io"
+	"strings"
 
-	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/internal/chart"
 )
 
 // Mermaid writes the hops of a WebSocket to the plan's Service, and what is spoken on each, as a flowchart in the language
-// of mermaid, which GitHub draws in a block of ```mermaid. The text may change from one version of this library to the next.
+// of mermaid, which GitHub draws in a block of ```mermaid. Where the Service has several ports, each has a group of its
+// own. The text may change from one version of this library to the next.
 func (p *Plan) Mermaid(w io.Writer) error {
+	if err := p.writable(w); err != nil {
+		return err
+	}
 	c := chart.New()
-	var ids []string
-	node := func(name string) string {
-		for _, id := range ids {
-			if c.Names[id] == name {
-				return id
+	for _, r := range p.routes() {
+		c.Open(p.rule.Spec.GetHost() + strings.Replace(r.to, " to", ",", 1))
+		ids := map[string]string{}
+		node := func(name string) string {
+			if ids[name] == "" {
+				ids[name] = c.Node(name)
 			}
+			return ids[name]
 		}
-		ids = append(ids, c.Node(name))
-		return ids[len(ids)-1]
+		for _, h := range r.hops {
+			to := h.to
+			if to == "its proxy" {
+				to = "client's proxy"
+			}
+			c.Hop(node(h.from), node(to), h.protocol, h.broken)
+		}
+		c.Close()
 	}
-	c.Open(p.rule.Spec.GetHost())
-	for _, h := range p.hops() {
-		from, to := h.from, h.to
-		if from == "client" && to == "its proxy" {
-			to = "client's proxy"
-		}
-		broken := ""
-		if h.protocol == h2 && to == "server's proxy" && p.decision.Policy != destinationrule.Upgrade {
-			broken = "503: no allow_connect" // the port is HTTP/2 by its name, whatever the policy
-		}
-		c.Hop(node(from), node(to), h.protocol, broken)
-	}
-	c.Close()
 	return c.Write(w)
 }

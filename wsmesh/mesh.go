@@ -7,21 +7,45 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"github.com/wsmesh/wsmesh/internal/istio"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A Mesh is what the decision has to know of an Istio mesh: the releases that really run in it. All of them
-// count. During a canary upgrade several istiods and proxies of two releases work side by side, and a proxy
-// changes its release only when its pod restarts.
+// What is wrong with the releases of a mesh, or unknown of them.
+var (
+	NoRelease = finding.Rule{Code: "WS401", Severity: finding.SeverityError,
+		Meaning: "A decision needs at least one Istio release of the mesh.",
+		Source:  "istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"}
+	ZeroRelease = finding.Rule{Code: "WS402", Severity: finding.SeverityError,
+		Meaning: "Each release given must be a release: its zero value is none.",
+		Source:  "istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"}
+	UnreadableVersionOutput = finding.Rule{Code: "WS408", Severity: finding.SeverityError,
+		Meaning: "The output of `istioctl version` must name a release for each component.",
+		Source:  "istio/istio pkg/version/cobra.go"}
+	NotARelease = finding.Rule{Code: "WS409", Severity: finding.SeverityError,
+		Meaning: "A release is a number such as 1.24.1: moving tags, revision labels and incomplete numbers name none.",
+		Source:  "istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"}
+	OtherProductsRelease = finding.Rule{Code: "WS410", Severity: finding.SeverityError,
+		Meaning: "Every release of Istio has the major number 1: other products number themselves apart from it.",
+		Source:  "istio.io/latest/docs/releases/supported-releases"}
+	ReleasesUnknown = finding.Rule{Code: "WS411", Severity: finding.Warning,
+		Meaning: "Of a mesh with control planes alone, or proxies alone, the others' releases are unknown, and may be older.",
+		Source:  "istio.io/latest/docs/releases/supported-releases (a control plane may be ahead of its proxies)"}
+	ReleaseAfterNewest = finding.Rule{Code: "WS412", Severity: finding.Warning,
+		Meaning: "A release later than the newest that this library has the facts of is taken for that one.",
+		Source:  "istio.io/latest/docs/releases/supported-releases"}
+)
+
+// A Mesh is what a plan has to know of an Istio mesh: the releases that run in it. All of them count. During a canary
+// upgrade several istiods and proxies of two releases work side by side, and a proxy changes its release only when its
+// pod restarts.
 type Mesh struct {
 	ControlPlanes []version.Release // every istiod revision
 	Proxies       []version.Release // every sidecar and gateway
@@ -29,17 +53,13 @@ type Mesh struct {
 	RootNamespace string            // default istio-system
 }
 
-// clone returns a copy that shares nothing with m.
-func (m Mesh) clone() Mesh {
-	m.ControlPlanes, m.Proxies = slices.Clone(m.ControlPlanes), slices.Clone(m.Proxies)
-	return m
-}
-
 func (m *Mesh) clusterDomain() string { return cmp.Or(m.ClusterDomain, istio.DefaultClusterDomain) }
 
 func (m *Mesh) rootNamespace() string { return cmp.Or(m.RootNamespace, istio.DefaultRootNamespace) }
 
-// Validate returns what is wrong with the mesh: no release at all (WS401), or one that is the zero value (WS402).
+// Validate returns what is wrong with the mesh: no release at all (WS401), or one that is the zero value (WS402). It warns
+// where the releases of the control planes or of the proxies are unknown (WS411), and of a release that is later than the
+// newest that this library knows (WS412).
 func (m Mesh) Validate() finding.List {
 	var l finding.List
 	for i, r := range m.ControlPlanes {
@@ -53,8 +73,26 @@ func (m Mesh) Validate() finding.List {
 		}
 	}
 	if len(m.ControlPlanes)+len(m.Proxies) == 0 {
-		l = append(l, finding.New(finding.WS401, "mesh", "no Istio release is given",
+		l = append(l, finding.New(NoRelease, "mesh", "no Istio release is given",
 			"give every control plane's and proxy's release, as `istioctl version` prints them"))
+	}
+	if len(l) > 0 {
+		return l
+	}
+	unknown, message := "", ""
+	switch {
+	case len(m.Proxies) == 0:
+		unknown, message = "mesh.proxies", "no release of a proxy is given: sidecars and gateways may be older than the control planes"
+	case len(m.ControlPlanes) == 0:
+		unknown, message = "mesh.controlPlanes", "no release of a control plane is given: it is taken for that of the oldest proxy"
+	}
+	if unknown != "" {
+		l = append(l, finding.New(ReleasesUnknown, unknown, message, "give them too, as `istioctl version` prints them"))
+	}
+	if latest := m.latest(); latest.Compare(newest) > 0 && !strings.HasPrefix(latest.String(), newestMinor) {
+		l = append(l, finding.New(ReleaseAfterNewest, "mesh",
+			fmt.Sprintf("Istio %s is later than %s, the newest release that this library has the facts of, and is taken for it", latest, strings.TrimSuffix(newestMinor, ".")),
+			"use a version of this library that knows the release"))
 	}
 	return l
 }
@@ -63,18 +101,46 @@ func (m Mesh) Validate() finding.List {
 // second is the oldest proxy: a control plane is never older than its proxies (Istio's skew policy). The error is that of
 // [version.Oldest].
 func (m Mesh) Oldest() (all, controlPlane version.Release, err error) {
-	if all, err = version.Oldest(slices.Concat(m.ControlPlanes, m.Proxies)...); err != nil {
+	switch {
+	case len(m.ControlPlanes) == 0:
+		all, err = version.Oldest(m.Proxies...)
+		return all, all, err
+	case len(m.Proxies) == 0:
+		all, err = version.Oldest(m.ControlPlanes...)
 		return all, all, err
 	}
-	if len(m.ControlPlanes) == 0 {
-		return all, all, nil
+	if controlPlane, err = version.Oldest(m.ControlPlanes...); err != nil {
+		return all, all, err
 	}
-	controlPlane, err = version.Oldest(m.ControlPlanes...)
-	return all, controlPlane, err
+	if all, err = version.Oldest(m.Proxies...); err != nil {
+		return all, all, err
+	}
+	if controlPlane.Compare(all) < 0 {
+		all = controlPlane
+	}
+	return all, controlPlane, nil
+}
+
+// newest is the newest release whose facts this library has. Later patches of its minor are the same to it.
+var newest = version.Newest()
+
+var newestMinor = strings.TrimRight(newest.String(), "0123456789") // "1.32."
+
+// latest returns the latest release of the mesh, and the zero value where there is none.
+func (m *Mesh) latest() version.Release {
+	var latest version.Release
+	for _, rs := range [...][]version.Release{m.ControlPlanes, m.Proxies} {
+		for _, r := range rs {
+			if r.Compare(latest) > 0 {
+				latest = r
+			}
+		}
+	}
+	return latest
 }
 
 func noRelease(path string) finding.Finding {
-	return finding.New(finding.WS402, path, "the release is the zero value, which is no release",
+	return finding.New(ZeroRelease, path, "the release is the zero value, which is no release",
 		"give what version.Parse returns for the number that `istioctl version` prints")
 }
 
@@ -87,9 +153,9 @@ func MeshOf(releases ...string) (Mesh, error) {
 	for i, text := range releases {
 		r, err := version.Parse(text)
 		if p := (*version.ParseError)(nil); errors.As(err, &p) {
-			rule := finding.WS409
+			rule := NotARelease
 			if errors.Is(err, version.ErrNotIstioRelease) {
-				rule = finding.WS410
+				rule = OtherProductsRelease
 			}
 			e.Findings = append(e.Findings, finding.New(rule, fmt.Sprintf("releases[%d]", i), p.Err.Error()+" "+p.Reason, p.Hint))
 			e.Causes = append(e.Causes, err)
@@ -113,6 +179,9 @@ const maxVersionOutput = 64 << 20
 // The error holds a WS408 finding for each release that cannot be read, and reaches [version.ErrNoRelease] where
 // there is none at all. At most 64 MiB are read.
 func ParseMesh(istioctlVersion io.Reader) (Mesh, error) {
+	if istioctlVersion == nil {
+		return Mesh{}, fmt.Errorf("%w: there is nothing to read the output of `istioctl version` from", version.ErrNoRelease)
+	}
 	data, err := io.ReadAll(io.LimitReader(istioctlVersion, maxVersionOutput+1))
 	if err != nil {
 		return Mesh{}, fmt.Errorf("reading the output of `istioctl version`: %w", err)
@@ -146,7 +215,7 @@ var (
 )
 
 func unreadable(path, message, hint string) finding.Finding {
-	return finding.New(finding.WS408, path, message, hint)
+	return finding.New(UnreadableVersionOutput, path, message, hint)
 }
 
 type meshReader struct {

@@ -125,7 +125,7 @@ func FuzzParseMesh(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := wsmesh.Decide(server(), m); err != nil {
+		if _, err := wsmesh.NewPlan(server(), m, wsmesh.Options{}); err != nil {
 			t.Fatalf("a mesh that was read is refused: %v", err)
 		}
 	})

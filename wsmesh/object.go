@@ -3,6 +3,8 @@
 package wsmesh
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -21,12 +23,18 @@ type Object interface {
 // WriteYAML writes the objects as a stream of YAML documents with "---" lines between them, in one call of
 // w.Write, so that an object which cannot be encoded leaves nothing half written. It does not validate them.
 func WriteYAML(w io.Writer, objs ...Object) error {
+	if w == nil {
+		return errNoWriter
+	}
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	stream := (*buffer)[:0]
 	for i, obj := range objs {
 		if i > 0 {
 			stream = append(stream, "---\n"...)
+		}
+		if obj == nil {
+			return fmt.Errorf("object %d of %d is nil", i+1, len(objs))
 		}
 		var err error
 		if stream, err = obj.AppendYAML(stream); err != nil {
@@ -37,6 +45,8 @@ func WriteYAML(w io.Writer, objs ...Object) error {
 	_, err := w.Write(stream)
 	return err
 }
+
+var errNoWriter = errors.New("there is no writer: it is nil")
 
 // The buffers of streams that were written: a generator writes thousands of the same size.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}

@@ -5,7 +5,6 @@ package wsmesh
 import (
 	"cmp"
 	"fmt"
-	"github.com/wsmesh/wsmesh/internal/istio"
 	"maps"
 	"regexp"
 	"slices"
@@ -13,14 +12,43 @@ import (
 	"strings"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// What is wrong with options.
+var (
+	BaseForOtherHost = finding.Rule{Code: "WS310", Severity: finding.SeverityError,
+		Meaning: "The base DestinationRule must be for the host of the Service.",
+		Source:  "istio/istio pilot/pkg/model/push_context.go (destinationRule: one host, one rule)"}
+	UnreadableProxyVersion = finding.Rule{Code: "WS403", Severity: finding.SeverityError,
+		Meaning: "The constraint for proxyVersion must be readable and within what a pattern can say.",
+		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch)"}
+	ProxyVersionLeavesOutProxy = finding.Rule{Code: "WS404", Severity: finding.SeverityError,
+		Meaning: "The constraint for proxyVersion must not leave out a proxy of the mesh: the DestinationRule has no such gate and upgrades the clients of that proxy all the same.",
+		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch)"}
+	APIVersionNotServed = finding.Rule{Code: "WS405", Severity: finding.SeverityError,
+		Meaning: "The apiVersion must be one that every control plane of the mesh serves.",
+		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (networking.istio.io/v1 since 1.22)"}
+	HostNotQualified = finding.Rule{Code: "WS508", Severity: finding.SeverityError,
+		Meaning: "A host with a dot is taken as fully qualified: \"service.namespace\" names no Service.",
+		Source:  "istio/istio pkg/config/model.go (ResolveShortnameToFQDN); istio/api networking/v1alpha3/destination_rule.proto"}
 )
 
 // Options change a plan. The zero value asks for nothing. NewPlan keeps copies of what is in them.
 type Options struct {
 	// HTTP1 makes the policy DO_NOT_UPGRADE whatever the release.
 	HTTP1 bool
+
+	// ByPods rolls WebSocket over HTTP/2 out with new pods, so that no open WebSocket is cut. A filter that reaches running
+	// pods changes their listeners, and Envoy ends the connections of those after the drain time. With ByPods the server's
+	// filter selects the label [AllowConnectLabel] beside the Service's own, which running pods do not carry; the workload is
+	// rolled out with it, and each old pod ends its WebSockets in its own grace period. The rule follows when every pod
+	// behind the Service has the label (WS314), which stays on the pod template from then on. See [Plan.Stages].
+	//
+	// The filters of Gateways reach the gateways' running pods all the same.
+	ByPods bool
 
 	// Host is the DestinationRule's host, which is Name.Namespace.svc.ClusterDomain where it is empty, or Name without a
 	// namespace. "service.namespace" is refused (WS508): Istio takes a host with a dot as fully qualified.
@@ -66,14 +94,18 @@ type Options struct {
 	MinimumRelease version.Release
 }
 
+// AllowConnectLabel is the label, with the value "true", of pods whose proxies accept WebSocket over HTTP/2, where a plan is
+// made with Options.ByPods.
+const AllowConnectLabel = "wsmesh.dev/allow-connect"
+
 // A Gateway is an ingress gateway, by its namespace and the labels of its pods.
 type Gateway struct {
 	Namespace string
 	Workload  map[string]string
 }
 
-// clone returns a copy that shares nothing with o.
-func (o Options) clone() Options {
+// Clone returns a copy that shares nothing with o.
+func (o Options) Clone() Options {
 	if o.Base != nil {
 		o.Base = cloneRule(o.Base)
 	}
@@ -92,7 +124,8 @@ func (o Options) Validate(mesh Mesh) finding.List {
 	return r.checkOptions()
 }
 
-// A request is what a plan is made from: a Service, a Mesh and the options, and what check reads out of them.
+// A request is what a plan is made from: a Service, a Mesh and the options, which are the caller's until [request.keep],
+// and what check reads out of them.
 type request struct {
 	svc  Service
 	mesh Mesh
@@ -101,6 +134,17 @@ type request struct {
 	oldest, oldestControlPlane version.Release
 	apiVersion                 string
 	pattern                    string // for match.proxy.proxyVersion
+}
+
+// keep copies what a plan needs of the request once it is made, and forgets what it does not need, so that nothing is
+// shared with the caller. The objects have copies of their own.
+func (r *request) keep() {
+	r.svc.Workload, r.svc.Ports = nil, slices.Clone(r.svc.Ports)
+	r.mesh.ControlPlanes, r.mesh.Proxies = nil, nil
+	r.opts.Gateways, r.opts.Labels, r.opts.Annotations = nil, nil, nil
+	if r.opts.Base != nil {
+		r.opts.Base = cloneRule(r.opts.Base)
+	}
 }
 
 // The form of Alibaba Cloud Service Mesh's documents and console template.
@@ -148,7 +192,7 @@ func (r *request) checkAPIVersion() finding.List {
 			return nil
 		}
 	}
-	return finding.List{finding.New(finding.WS405, "apiVersion",
+	return finding.List{finding.New(APIVersionNotServed, "apiVersion",
 		fmt.Sprintf("%q is no apiVersion of DestinationRules that Istio %s, the oldest control plane, serves", r.apiVersion, r.oldestControlPlane),
 		"give "+istio.NetworkingV1beta1+", or leave it out")}
 }
@@ -167,7 +211,7 @@ func (r *request) checkProxyVersion() finding.List {
 		re, err = regexp.Compile(pattern)
 	}
 	if err != nil {
-		return finding.List{finding.New(finding.WS403, path, err.Error(), `give a constraint such as ">=1.12.0" or ">=1.12, <1.20"`)}
+		return finding.List{finding.New(UnreadableProxyVersion, path, err.Error(), `give a constraint such as ">=1.12.0" or ">=1.12, <1.20"`)}
 	}
 	r.pattern = pattern
 	proxies := r.mesh.Proxies
@@ -177,7 +221,7 @@ func (r *request) checkProxyVersion() finding.List {
 	var l finding.List
 	for _, p := range proxies {
 		if !re.MatchString(p.String()) {
-			l = append(l, finding.New(finding.WS404, path,
+			l = append(l, finding.New(ProxyVersionLeavesOutProxy, path,
 				fmt.Sprintf("the constraint %q leaves out the proxies of release %s, which clients would upgrade to all the same", r.opts.ProxyVersion, p),
 				"widen the constraint to every release of the mesh, or leave it out"))
 		}
@@ -201,7 +245,7 @@ func (r *request) checkHost() finding.List {
 	name, rest, dotted := strings.Cut(r.opts.Host, ".")
 	if dotted && name == r.svc.Name && slices.Contains([]string{r.svc.Namespace, r.svc.Namespace + ".svc"}, rest) ||
 		dotted && name == r.svc.Name && r.svc.Namespace == "" && !strings.Contains(rest, ".") {
-		l = append(l, r.onRule(finding.New(finding.WS508, "spec.host",
+		l = append(l, r.onRule(finding.New(HostNotQualified, "spec.host",
 			fmt.Sprintf("the host %q has a dot, so Istio takes it as fully qualified, and no Service has that name", r.opts.Host),
 			fmt.Sprintf("give %q or leave out Options.Host", istio.Host(name, strings.TrimSuffix(rest, ".svc"), r.mesh.clusterDomain())))))
 	}
@@ -221,7 +265,7 @@ func (r *request) checkBase() finding.List {
 		}
 		message = fmt.Sprintf("the base rule is for the host %q", host)
 	}
-	return finding.List{r.onRule(finding.New(finding.WS310, "spec.host", message+", and the plan for "+strconv.Quote(want),
+	return finding.List{r.onRule(finding.New(BaseForOtherHost, "spec.host", message+", and the plan for "+strconv.Quote(want),
 		"give as Options.Base the DestinationRule of that host, or leave it out"))}
 }
 

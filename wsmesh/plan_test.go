@@ -52,18 +52,18 @@ func TestPlanHost(t *testing.T) {
 		reason string
 		svc    wsmesh.Service
 		mesh   wsmesh.Mesh
-		opts   []wsmesh.Option
+		opts   wsmesh.Options
 		want   string
 	}{
-		{"fully qualified where the namespace is known", server(), mesh("1.24.1"), nil, fqdn},
-		{"short where it is not", short, mesh("1.24.1"), nil, "websockets-server"},
-		{"the mesh's own domain", server(), custom, nil, "websockets-server.default.svc.corp.example"},
-		{"the documents' form", server(), mesh("1.24.1"), []wsmesh.Option{wsmesh.WithASM()}, "websockets-server"},
-		{"a host of the caller's", server(), mesh("1.24.1"), []wsmesh.Option{wsmesh.WithHost("*.example.com")}, "*.example.com"},
-		{"the caller's before the documents'", server(), mesh("1.24.1"), []wsmesh.Option{wsmesh.WithASM(), wsmesh.WithHost("x.example.com")}, "x.example.com"},
+		{"fully qualified where the namespace is known", server(), mesh("1.24.1"), wsmesh.Options{}, fqdn},
+		{"short where it is not", short, mesh("1.24.1"), wsmesh.Options{}, "websockets-server"},
+		{"the mesh's own domain", server(), custom, wsmesh.Options{}, "websockets-server.default.svc.corp.example"},
+		{"the documents' form", server(), mesh("1.24.1"), wsmesh.Options{ASM: true}, "websockets-server"},
+		{"a host of the caller's", server(), mesh("1.24.1"), wsmesh.Options{Host: "*.example.com"}, "*.example.com"},
+		{"the caller's before the documents'", server(), mesh("1.24.1"), wsmesh.Options{ASM: true, Host: "x.example.com"}, "x.example.com"},
 	}
 	for _, tt := range tests {
-		if got := mustPlan(t, tt.svc, tt.mesh, tt.opts...).DestinationRule().Spec.GetHost(); got != tt.want {
+		if got := mustPlan(t, tt.svc, tt.mesh, tt.opts).DestinationRule().Spec.GetHost(); got != tt.want {
 			t.Errorf("%s: host %q, want %q", tt.reason, got, tt.want)
 		}
 	}
@@ -75,20 +75,20 @@ func TestPlanAPIVersion(t *testing.T) {
 	tests := []struct {
 		reason string
 		mesh   wsmesh.Mesh
-		opts   []wsmesh.Option
+		opts   wsmesh.Options
 		want   string
 		codes  []string // among the findings
 	}{
-		{"v1 is served from 1.22 on", mesh("1.22.0"), nil, "networking.istio.io/v1", nil},
-		{"and not before", mesh("1.21.6"), nil, "networking.istio.io/v1beta1", nil},
-		{"the oldest control plane decides", old, nil, "networking.istio.io/v1beta1", nil},
-		{"an older one may be asked for", mesh("1.31.0"), []wsmesh.Option{wsmesh.WithAPIVersion("networking.istio.io/v1alpha3")}, "networking.istio.io/v1alpha3", nil},
-		{"1.4 serves v1alpha3 only, and ignores the policy", mesh("1.4.6"), nil, "networking.istio.io/v1beta1", []string{"WS406", "WS407"}},
-		{"1.5 ignores the policy still", mesh("1.5.0"), nil, "networking.istio.io/v1beta1", []string{"WS407"}},
-		{"1.6 does not", mesh("1.6.0"), nil, "networking.istio.io/v1beta1", nil},
+		{"v1 is served from 1.22 on", mesh("1.22.0"), wsmesh.Options{}, "networking.istio.io/v1", nil},
+		{"and not before", mesh("1.21.6"), wsmesh.Options{}, "networking.istio.io/v1beta1", nil},
+		{"the oldest control plane decides", old, wsmesh.Options{}, "networking.istio.io/v1beta1", nil},
+		{"an older one may be asked for", mesh("1.31.0"), wsmesh.Options{APIVersion: "networking.istio.io/v1alpha3"}, "networking.istio.io/v1alpha3", nil},
+		{"1.4 serves v1alpha3 only, and ignores the policy", mesh("1.4.6"), wsmesh.Options{}, "networking.istio.io/v1beta1", []string{"WS406", "WS407"}},
+		{"1.5 ignores the policy still", mesh("1.5.0"), wsmesh.Options{}, "networking.istio.io/v1beta1", []string{"WS407"}},
+		{"1.6 does not", mesh("1.6.0"), wsmesh.Options{}, "networking.istio.io/v1beta1", nil},
 	}
 	for _, tt := range tests {
-		plan := mustPlan(t, server(), tt.mesh, tt.opts...)
+		plan := mustPlan(t, server(), tt.mesh, tt.opts)
 		if got := plan.DestinationRule().APIVersion; got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.reason, got, tt.want)
 		}
@@ -106,10 +106,10 @@ func TestPlanAPIVersion(t *testing.T) {
 }
 
 func TestPlanLabels(t *testing.T) {
-	labels := map[string]string{"team": "chat", "provider": "mine"}
-	opts := []wsmesh.Option{wsmesh.WithASM(), wsmesh.WithLabels(labels), wsmesh.WithLabels(map[string]string{"env": "dev"}), wsmesh.WithAnnotations(map[string]string{"note": "a: b"})}
+	labels := map[string]string{"team": "chat", "provider": "mine", "env": "dev"}
+	opts := wsmesh.Options{ASM: true, Labels: labels, Annotations: map[string]string{"note": "a: b"}}
+	plan := mustPlan(t, server(), mesh("1.24.1"), opts)
 	labels["team"] = "changed"
-	plan := mustPlan(t, server(), mesh("1.24.1"), opts...)
 	for _, got := range []map[string]string{plan.DestinationRule().Labels, plan.EnvoyFilters()[0].Labels} {
 		if got["team"] != "chat" || got["env"] != "dev" || got["provider"] != "mine" {
 			t.Errorf("labels %v: want the caller's, which go before the documents' own", got)
@@ -124,8 +124,9 @@ func TestPlanLabels(t *testing.T) {
 }
 
 func TestPlanGateway(t *testing.T) {
-	gateway := wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})
-	plan := mustPlan(t, server(), mesh("1.24.1"), gateway, wsmesh.WithGateway("edge", map[string]string{"app": "edge"}))
+	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Gateways: []wsmesh.Gateway{
+		gateway, {Namespace: "edge", Workload: map[string]string{"app": "edge"}},
+	}})
 	var got []string
 	for _, f := range plan.EnvoyFilters() {
 		got = append(got, f.String()+" "+f.Spec.GetConfigPatches()[0].GetMatch().GetContext().String())
@@ -138,18 +139,18 @@ func TestPlanGateway(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("filters %q\nwant %q", got, want)
 	}
-	asm := mustPlan(t, server(), mesh("1.24.1"), gateway, wsmesh.WithASM()).EnvoyFilters()
+	asm := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{ASM: true, Gateways: []wsmesh.Gateway{gateway}}).EnvoyFilters()
 	if asm[1].Name != "h2-upgrade-wss-gateway" {
 		t.Errorf("the documents' form names the gateway's filter %q", asm[1].Name)
 	}
-	left := mustPlan(t, server(), mesh("1.24.1"), gateway, wsmesh.WithHTTP1())
+	left := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{HTTP1: true, Gateways: []wsmesh.Gateway{gateway}})
 	if len(left.EnvoyFilters()) != 0 || !slices.Contains(codes(left.Findings()), "WS306") {
 		t.Errorf("with DO_NOT_UPGRADE: %v, %v", left.EnvoyFilters(), left.Findings())
 	}
 }
 
 func TestPlanProxyVersion(t *testing.T) {
-	plan := mustPlan(t, server(), mesh("1.12.4", "1.20.8"), wsmesh.WithASM(), wsmesh.WithProxyVersion(">=1.12.0"))
+	plan := mustPlan(t, server(), mesh("1.12.4", "1.20.8"), wsmesh.Options{ASM: true, ProxyVersion: ">=1.12.0"})
 	want, err := version.ProxyVersionPattern(">=1.12.0")
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +162,7 @@ func TestPlanProxyVersion(t *testing.T) {
 		t.Errorf("proxyVersion %v without the option", m.GetProxy())
 	}
 	future := wsmesh.Mesh{ControlPlanes: mesh("1.24.1").ControlPlanes}
-	if _, err := wsmesh.NewPlan(server(), future, wsmesh.WithProxyVersion("1.23.x")); err == nil {
+	if _, err := wsmesh.NewPlan(server(), future, wsmesh.Options{ProxyVersion: "1.23.x"}); err == nil {
 		t.Error("a constraint that leaves out the proxies to come was accepted")
 	}
 }
@@ -195,7 +196,7 @@ func TestPlanBaseRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(base), wsmesh.WithLabels(map[string]string{"team": "chat"}))
+	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Base: base, Labels: map[string]string{"team": "chat"}})
 	rule := plan.DestinationRule()
 	if rule.Name != "chat" || rule.Labels["owner"] != "chat" || rule.Labels["team"] != "chat" || rule.APIVersion != "networking.istio.io/v1" {
 		t.Errorf("metadata %s %v %s", rule, rule.Labels, rule.APIVersion)
@@ -231,11 +232,11 @@ func TestPlanBaseRule(t *testing.T) {
 // TestPlanBaseRuleDefaults: what a base rule does not say is filled in as for a rule of the plan's own.
 func TestPlanBaseRuleDefaults(t *testing.T) {
 	base := &destinationrule.Rule{Spec: &networking.DestinationRule{Host: fqdn}}
-	rule := mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(base)).DestinationRule()
+	rule := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Base: base}).DestinationRule()
 	if rule.String() != "DestinationRule default/websockets-server" || rule.Spec.GetHost() != fqdn {
 		t.Errorf("%s for %s", rule, rule.Spec.GetHost())
 	}
-	rule = mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(base), wsmesh.WithHost(fqdn)).DestinationRule()
+	rule = mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Base: base, Host: fqdn}).DestinationRule()
 	if rule.Spec.GetHost() != fqdn {
 		t.Errorf("host %s", rule.Spec.GetHost())
 	}
@@ -256,64 +257,61 @@ func TestNewPlanRefuses(t *testing.T) {
 	workload := func(k, v string) wsmesh.Service {
 		return change(func(s *wsmesh.Service) { s.Workload = map[string]string{k: v} })
 	}
-	base := func(f func(*destinationrule.Rule)) wsmesh.Option {
+	base := func(f func(*destinationrule.Rule)) wsmesh.Options {
 		r := baseRule()
 		f(r)
-		return wsmesh.WithBaseRule(r)
+		return wsmesh.Options{Base: r}
 	}
 	tests := []struct {
 		reason string
 		svc    wsmesh.Service
 		mesh   wsmesh.Mesh
-		opts   []wsmesh.Option
+		opts   wsmesh.Options
 		code   string
 		path   string
 	}{
-		{"no release", server(), wsmesh.Mesh{}, nil, "WS401", "mesh"},
-		{"a release that is none", server(), wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1"), {}}}, nil, "WS402", "mesh.proxies[1]"},
-		{"a control plane that is none", server(), wsmesh.Mesh{ControlPlanes: make([]version.Release, 1)}, nil, "WS402", "mesh.controlPlanes[0]"},
-		{"HTTP/1.1 needs a release too", server(), wsmesh.Mesh{}, []wsmesh.Option{wsmesh.WithHTTP1()}, "WS401", "mesh"},
-		{"a boundary that is none", server(), ok, []wsmesh.Option{wsmesh.WithMinimumRelease(version.Release{})}, "WS402", "minimumRelease"},
-		{"no workload", change(func(s *wsmesh.Service) { s.Workload = nil }), ok, nil, "WS503", "spec.selector"},
-		{"a workload with an empty key", workload("", "x"), ok, nil, "WS504", `spec.selector[""]`},
-		{"a workload with an empty value", workload("app", ""), ok, nil, "WS504", `spec.selector["app"]`},
-		{"a workload with * as key", workload("*", "x"), ok, nil, "WS504", `spec.selector["*"]`},
-		{"a workload with * as value", workload("app", "*"), ok, nil, "WS504", `spec.selector["app"]`},
-		{"no name", change(func(s *wsmesh.Service) { s.Name = "" }), ok, nil, "WS501", "metadata.name"},
-		{"a name with a line break", change(func(s *wsmesh.Service) { s.Name = "a\nkind: Secret" }), ok, nil, "WS501", "metadata.name"},
-		{"a name with YAML syntax", change(func(s *wsmesh.Service) { s.Name = "{a: b}" }), ok, nil, "WS501", "metadata.name"},
-		{"a name with a dot", change(func(s *wsmesh.Service) { s.Name = "a.b" }), ok, nil, "WS501", "metadata.name"},
-		{"a name in upper case", change(func(s *wsmesh.Service) { s.Name = "Chat" }), ok, nil, "WS501", "metadata.name"},
-		{"a name over 63 bytes", change(func(s *wsmesh.Service) { s.Name = strings.Repeat("a", 64) }), ok, nil, "WS501", "metadata.name"},
-		{"a namespace with a line break", change(func(s *wsmesh.Service) { s.Namespace = "a\nb" }), ok, nil, "WS502", "metadata.namespace"},
-		{"a namespace with a dot", change(func(s *wsmesh.Service) { s.Namespace = "a.b" }), ok, nil, "WS502", "metadata.namespace"},
-		{"a port out of range", change(func(s *wsmesh.Service) { s.Port.Number = 70000 }), ok, nil, "WS505", "spec.ports[0].port"},
-		{"a target port out of range", change(func(s *wsmesh.Service) { s.Port.TargetPort = 70000 }), ok, nil, "WS505", "spec.ports[0].targetPort"},
-		{"a host of the form service.namespace", server(), ok, []wsmesh.Option{wsmesh.WithHost("websockets-server.default")}, "WS508", "spec.host"},
-		{"... with svc", server(), ok, []wsmesh.Option{wsmesh.WithHost("websockets-server.default.svc")}, "WS508", "spec.host"},
-		{"... of a Service without a namespace", change(func(s *wsmesh.Service) { s.Namespace = "" }), ok, []wsmesh.Option{wsmesh.WithHost("websockets-server.prod")}, "WS508", "spec.host"},
-		{"a gateway without labels", server(), ok, []wsmesh.Option{wsmesh.WithGateway("istio-ingress", nil)}, "WS503", "gateways[0].workload"},
-		{"a gateway in no namespace of Kubernetes'", server(), ok, []wsmesh.Option{wsmesh.WithGateway("*", map[string]string{"a": "b"})}, "WS502", "gateways[0].namespace"},
-		{"an API version that is not served", server(), mesh("1.21.6"), []wsmesh.Option{wsmesh.WithAPIVersion("networking.istio.io/v1")}, "WS405", "apiVersion"},
-		{"an API version that is none", server(), ok, []wsmesh.Option{wsmesh.WithAPIVersion("v1")}, "WS405", "apiVersion"},
-		{"a constraint that cannot be read", server(), ok, []wsmesh.Option{wsmesh.WithProxyVersion("newest")}, "WS403", "spec.configPatches[0].match.proxy.proxyVersion"},
-		{"an empty constraint", server(), ok, []wsmesh.Option{wsmesh.WithProxyVersion("")}, "WS403", "spec.configPatches[0].match.proxy.proxyVersion"},
-		{"a constraint that leaves out a proxy", server(), mesh("1.12.4", "1.20.8"), []wsmesh.Option{wsmesh.WithProxyVersion(">=1.20")}, "WS404", "spec.configPatches[0].match.proxy.proxyVersion"},
-		{"a constraint whose pattern is too long", server(), ok, []wsmesh.Option{wsmesh.WithProxyVersion(exotic())}, "WS403", "spec.configPatches[0].match.proxy.proxyVersion"},
-		{"a base rule for another host", server(), ok, []wsmesh.Option{base(func(r *destinationrule.Rule) { r.Spec.Host = "other" })}, "WS310", "spec.host"},
-		{"a base rule for the same name in another namespace", server(), ok, []wsmesh.Option{base(func(r *destinationrule.Rule) { r.Namespace = "prod" })}, "WS310", "spec.host"},
-		{"a base rule without a host", server(), ok, []wsmesh.Option{base(func(r *destinationrule.Rule) { r.Spec.Host = "" })}, "WS310", "spec.host"},
-		{"a base rule without a spec", server(), ok, []wsmesh.Option{wsmesh.WithBaseRule(&destinationrule.Rule{})}, "WS310", "spec.host"},
-		{"no base rule", server(), ok, []wsmesh.Option{wsmesh.WithBaseRule(nil)}, "WS310", "spec.host"},
-		{"a base rule with useClientProtocol", server(), ok, []wsmesh.Option{base(func(r *destinationrule.Rule) {
+		{"no release", server(), wsmesh.Mesh{}, wsmesh.Options{}, "WS401", "mesh"},
+		{"a release that is none", server(), wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1"), {}}}, wsmesh.Options{}, "WS402", "mesh.proxies[1]"},
+		{"a control plane that is none", server(), wsmesh.Mesh{ControlPlanes: make([]version.Release, 1)}, wsmesh.Options{}, "WS402", "mesh.controlPlanes[0]"},
+		{"HTTP/1.1 needs a release too", server(), wsmesh.Mesh{}, wsmesh.Options{HTTP1: true}, "WS401", "mesh"},
+		{"no workload", change(func(s *wsmesh.Service) { s.Workload = nil }), ok, wsmesh.Options{}, "WS503", "spec.selector"},
+		{"a workload with an empty key", workload("", "x"), ok, wsmesh.Options{}, "WS504", `spec.selector[""]`},
+		{"a workload with an empty value", workload("app", ""), ok, wsmesh.Options{}, "WS504", `spec.selector["app"]`},
+		{"a workload with * as key", workload("*", "x"), ok, wsmesh.Options{}, "WS504", `spec.selector["*"]`},
+		{"a workload with * as value", workload("app", "*"), ok, wsmesh.Options{}, "WS504", `spec.selector["app"]`},
+		{"no name", change(func(s *wsmesh.Service) { s.Name = "" }), ok, wsmesh.Options{}, "WS501", "metadata.name"},
+		{"a name with a line break", change(func(s *wsmesh.Service) { s.Name = "a\nkind: Secret" }), ok, wsmesh.Options{}, "WS501", "metadata.name"},
+		{"a name with YAML syntax", change(func(s *wsmesh.Service) { s.Name = "{a: b}" }), ok, wsmesh.Options{}, "WS501", "metadata.name"},
+		{"a name with a dot", change(func(s *wsmesh.Service) { s.Name = "a.b" }), ok, wsmesh.Options{}, "WS501", "metadata.name"},
+		{"a name in upper case", change(func(s *wsmesh.Service) { s.Name = "Chat" }), ok, wsmesh.Options{}, "WS501", "metadata.name"},
+		{"a name over 63 bytes", change(func(s *wsmesh.Service) { s.Name = strings.Repeat("a", 64) }), ok, wsmesh.Options{}, "WS501", "metadata.name"},
+		{"a namespace with a line break", change(func(s *wsmesh.Service) { s.Namespace = "a\nb" }), ok, wsmesh.Options{}, "WS502", "metadata.namespace"},
+		{"a namespace with a dot", change(func(s *wsmesh.Service) { s.Namespace = "a.b" }), ok, wsmesh.Options{}, "WS502", "metadata.namespace"},
+		{"a port out of range", change(func(s *wsmesh.Service) { s.Ports[0].Number = 70000 }), ok, wsmesh.Options{}, "WS505", "spec.ports[0].port"},
+		{"a target port out of range", change(func(s *wsmesh.Service) { s.Ports[0].TargetPort = 70000 }), ok, wsmesh.Options{}, "WS505", "spec.ports[0].targetPort"},
+		{"a host of the form service.namespace", server(), ok, wsmesh.Options{Host: "websockets-server.default"}, "WS508", "spec.host"},
+		{"... with svc", server(), ok, wsmesh.Options{Host: "websockets-server.default.svc"}, "WS508", "spec.host"},
+		{"... of a Service without a namespace", change(func(s *wsmesh.Service) { s.Namespace = "" }), ok, wsmesh.Options{Host: "websockets-server.prod"}, "WS508", "spec.host"},
+		{"a gateway without labels", server(), ok, wsmesh.Options{Gateways: []wsmesh.Gateway{{Namespace: "istio-ingress", Workload: nil}}}, "WS503", "gateways[0].workload"},
+		{"a gateway in no namespace of Kubernetes'", server(), ok, wsmesh.Options{Gateways: []wsmesh.Gateway{{Namespace: "*", Workload: map[string]string{"a": "b"}}}}, "WS502", "gateways[0].namespace"},
+		{"an API version that is not served", server(), mesh("1.21.6"), wsmesh.Options{APIVersion: "networking.istio.io/v1"}, "WS405", "apiVersion"},
+		{"an API version that is none", server(), ok, wsmesh.Options{APIVersion: "v1"}, "WS405", "apiVersion"},
+		{"a constraint that cannot be read", server(), ok, wsmesh.Options{ProxyVersion: "newest"}, "WS403", "spec.configPatches[0].match.proxy.proxyVersion"},
+		{"a constraint that leaves out a proxy", server(), mesh("1.12.4", "1.20.8"), wsmesh.Options{ProxyVersion: ">=1.20"}, "WS404", "spec.configPatches[0].match.proxy.proxyVersion"},
+		{"a constraint whose pattern is too long", server(), ok, wsmesh.Options{ProxyVersion: exotic()}, "WS403", "spec.configPatches[0].match.proxy.proxyVersion"},
+		{"a base rule for another host", server(), ok, base(func(r *destinationrule.Rule) { r.Spec.Host = "other" }), "WS310", "spec.host"},
+		{"a base rule for the same name in another namespace", server(), ok, base(func(r *destinationrule.Rule) { r.Namespace = "prod" }), "WS310", "spec.host"},
+		{"a base rule without a host", server(), ok, base(func(r *destinationrule.Rule) { r.Spec.Host = "" }), "WS310", "spec.host"},
+		{"a base rule without a spec", server(), ok, wsmesh.Options{Base: &destinationrule.Rule{}}, "WS310", "spec.host"},
+		{"a base rule with useClientProtocol", server(), ok, base(func(r *destinationrule.Rule) {
 			r.Spec.TrafficPolicy.ConnectionPool = &networking.ConnectionPoolSettings{Http: &networking.ConnectionPoolSettings_HTTPSettings{UseClientProtocol: true}}
-		})}, "WS1", "spec.trafficPolicy.connectionPool.http.useClientProtocol"},
-		{"a base rule that Istio refuses", server(), ok, []wsmesh.Option{base(func(r *destinationrule.Rule) { r.Spec.Subsets[1].Name = "v1" })}, "WS1", "spec.subsets[1].name"},
-		{"a label that Kubernetes refuses", server(), ok, []wsmesh.Option{wsmesh.WithLabels(map[string]string{"a b": "c"})}, "WS9", `metadata.labels["a b"]`},
+		}), "WS1", "spec.trafficPolicy.connectionPool.http.useClientProtocol"},
+		{"a base rule that Istio refuses", server(), ok, base(func(r *destinationrule.Rule) { r.Spec.Subsets[1].Name = "v1" }), "WS1", "spec.subsets[1].name"},
+		{"a label that Kubernetes refuses", server(), ok, wsmesh.Options{Labels: map[string]string{"a b": "c"}}, "WS9", `metadata.labels["a b"]`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
-			plan, err := wsmesh.NewPlan(tt.svc, tt.mesh, tt.opts...)
+			plan, err := wsmesh.NewPlan(tt.svc, tt.mesh, tt.opts)
 			if err == nil || plan != nil {
 				t.Fatalf("plan %v, error %v", plan, err)
 			}
@@ -346,7 +344,7 @@ func exotic() string {
 
 // TestPlanIsItsOwn: what a plan returns belongs to the caller, and changes nothing of the plan.
 func TestPlanIsItsOwn(t *testing.T) {
-	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithLabels(map[string]string{"a": "b"}))
+	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Labels: map[string]string{"a": "b"}})
 	before := planYAML(t, plan)
 	rule, filters := plan.DestinationRule(), plan.EnvoyFilters()
 	rule.Labels["a"], rule.Spec.Host = "changed", "changed"

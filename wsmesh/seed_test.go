@@ -29,7 +29,7 @@ func TestSeed(t *testing.T) {
 		t.Run(tt.release, func(t *testing.T) {
 			svc := server()
 			svc.Namespace = "" // the documents' manifests name none
-			got := bytes.Split([]byte(planYAML(t, mustPlan(t, svc, mesh(tt.release), wsmesh.WithASM()))), []byte("---\n"))
+			got := bytes.Split([]byte(planYAML(t, mustPlan(t, svc, mesh(tt.release), wsmesh.Options{ASM: true}))), []byte("---\n"))
 			if len(got) != len(tt.want) {
 				t.Fatalf("%s: %d documents, want %d", tt.reason, len(got), len(tt.want))
 			}
@@ -48,7 +48,7 @@ func TestSeed(t *testing.T) {
 
 // TestSeedInNamespace: a namespace that is given is written, and changes nothing else of the documents' form.
 func TestSeedInNamespace(t *testing.T) {
-	plan := mustPlan(t, server(), mesh("1.12.0"), wsmesh.WithASM())
+	plan := mustPlan(t, server(), mesh("1.12.0"), wsmesh.Options{ASM: true})
 	rule, filter := plan.DestinationRule(), plan.EnvoyFilters()[0]
 	if rule.Namespace != "default" || filter.Namespace != "default" || rule.Spec.GetHost() != "websockets-server" {
 		t.Errorf("namespaces %q, %q, host %q; want default, default, websockets-server", rule.Namespace, filter.Namespace, rule.Spec.GetHost())

@@ -11,8 +11,38 @@ import (
 
 	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/names"
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+)
+
+// What is wrong with a Service, or with one of its ports.
+var (
+	InvalidServiceName = finding.Rule{Code: "WS501", Severity: finding.SeverityError,
+		Meaning: "A Service needs a name that Kubernetes takes: a DNS label.",
+		Source:  "Kubernetes docs concepts/overview/working-with-objects/names"}
+	InvalidNamespace = finding.Rule{Code: "WS502", Severity: finding.SeverityError,
+		Meaning: "A namespace must be a DNS label.",
+		Source:  "Kubernetes docs concepts/overview/working-with-objects/names"}
+	NoWorkloadLabels = finding.Rule{Code: "WS503", Severity: finding.SeverityError,
+		Meaning: "The labels of the server's pods must be given: a filter without them reaches every proxy of the namespace.",
+		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (\"will be applied to all services in namespace\")"}
+	InvalidWorkloadLabel = finding.Rule{Code: "WS504", Severity: finding.SeverityError,
+		Meaning: "Labels that select pods need keys and values that Kubernetes takes; a wildcard selects nothing.",
+		Source:  "istio/istio pkg/config/validation/validation.go (ValidateAlphaWorkloadSelector)"}
+	PortOutOfRange = finding.Rule{Code: "WS505", Severity: finding.SeverityError,
+		Meaning: "A port is a number from 1 to 65535.",
+		Source:  "Kubernetes docs concepts/services-networking/service"}
+	PortNotHTTP1 = finding.Rule{Code: "WS507", Severity: finding.Warning,
+		Meaning: "DO_NOT_UPGRADE, because the port is not explicitly HTTP/1: the application itself would be sent HTTP/2, or the policy has no effect.",
+		Source:  "istio/istio pilot/pkg/networking/core/cluster_builder.go (setUpstreamProtocol), pkg/config/kube/conversion.go"}
+	PortWithoutNumber = finding.Rule{Code: "WS509", Severity: finding.SeverityError,
+		Meaning: "Of several ports, each needs a number: a DestinationRule tells ports apart by it.",
+		Source:  "istio/api networking/v1alpha3/destination_rule.proto (PortSelector); Kubernetes docs concepts/services-networking/service"}
+	PortNumberTwice = finding.Rule{Code: "WS510", Severity: finding.SeverityError,
+		Meaning: "Each port of a Service is given once: a DestinationRule tells ports apart by the number alone.",
+		Source:  "istio/api networking/v1alpha3/destination_rule.proto (PortSelector)"}
+	PortWithoutName = finding.Rule{Code: "WS511", Severity: finding.SeverityError,
+		Meaning: "Where a Service has several ports, Kubernetes asks for a name of its own for each.",
+		Source:  "Kubernetes docs concepts/services-networking/service"}
 )
 
 // A Service is a Kubernetes Service whose application speaks WebSocket.
@@ -23,12 +53,6 @@ type Service struct {
 	Ports     []Port            // all ports of the Service; none = not given, then protocols go unchecked (WS506)
 	Ambient   bool              // the server's pods are in ambient mode
 	NoSidecar bool              // some endpoint has no sidecar
-}
-
-// clone returns a copy that shares nothing with s.
-func (s Service) clone() Service {
-	s.Workload, s.Ports = maps.Clone(s.Workload), slices.Clone(s.Ports)
-	return s
 }
 
 // A Port is a port of a Kubernetes Service as far as it tells Istio the protocol.
@@ -49,7 +73,7 @@ func (s *Service) object() string {
 func (s *Service) validate() finding.List {
 	var l finding.List
 	if reason := names.Label(s.Name); reason != "" {
-		l = append(l, finding.New(finding.WS501, "metadata.name",
+		l = append(l, finding.New(InvalidServiceName, "metadata.name",
 			fmt.Sprintf("the Service's name %q %s", s.Name, reason), "give the Service's metadata.name"))
 	}
 	if s.Namespace != "" {
@@ -62,10 +86,13 @@ func (s *Service) validate() finding.List {
 			number uint32
 		}{{"port", port.Number}, {"targetPort", port.TargetPort}} {
 			if p.number > 65535 {
-				l = append(l, finding.New(finding.WS505, fmt.Sprintf("spec.ports[%d].%s", i, p.field),
+				l = append(l, finding.New(PortOutOfRange, fmt.Sprintf("spec.ports[%d].%s", i, p.field),
 					fmt.Sprintf("port %d is out of range", p.number), "give a number from 1 to 65535, or 0 for none"))
 			}
 		}
+	}
+	if len(s.Ports) > 1 {
+		l = append(l, s.severalPorts()...)
 	}
 	if len(l) == 0 {
 		return nil // without naming the object, for the sake of the thousands that are valid
@@ -73,9 +100,37 @@ func (s *Service) validate() finding.List {
 	return l.WithObject(s.object())
 }
 
+// severalPorts returns what keeps the ports of a Service that has several from being told apart.
+func (s *Service) severalPorts() finding.List {
+	var l finding.List
+	byNumber, byName := map[uint32]int{}, map[string]int{}
+	for i, p := range s.Ports {
+		path := fmt.Sprintf("spec.ports[%d]", i)
+		if first, again := byNumber[p.Number]; p.Number == 0 {
+			l = append(l, finding.New(PortWithoutNumber, path+".port", "one of several ports has no number", "give the number of the Service's port"))
+		} else if again {
+			l = append(l, finding.New(PortNumberTwice, path+".port", fmt.Sprintf("port %d is that of spec.ports[%d] too", p.Number, first),
+				"give each port once, and leave out those of UDP, which no policy is for"))
+		} else {
+			byNumber[p.Number] = i
+		}
+		first, again := byName[p.Name]
+		if !again && p.Name != "" {
+			byName[p.Name] = i
+			continue
+		}
+		message := "one of several ports has no name"
+		if p.Name != "" {
+			message = fmt.Sprintf("the name %q is that of spec.ports[%d] too", p.Name, first)
+		}
+		l = append(l, finding.New(PortWithoutName, path+".name", message, "give each port the name that it has in the Service"))
+	}
+	return l
+}
+
 func namespaceFindings(path, namespace string) finding.List {
 	if reason := names.Label(namespace); reason != "" {
-		return finding.List{finding.New(finding.WS502, path,
+		return finding.List{finding.New(InvalidNamespace, path,
 			fmt.Sprintf("the namespace %q %s", namespace, reason), "give the namespace as `kubectl get namespaces` prints it")}
 	}
 	return nil
@@ -84,7 +139,7 @@ func namespaceFindings(path, namespace string) finding.List {
 // workloadFindings checks labels that select pods. Where they are broken, they are reported in order of the keys.
 func workloadFindings(path string, labels map[string]string) finding.List {
 	if len(labels) == 0 {
-		return finding.List{finding.New(finding.WS503, path, "no workload labels are given",
+		return finding.List{finding.New(NoWorkloadLabels, path, "no workload labels are given",
 			"give the labels of the server's pods, such as app=websockets-server; they are never guessed")}
 	}
 	var l finding.List
@@ -104,17 +159,13 @@ func labelFinding(path, k, v string) finding.Finding {
 	} else if v == "" {
 		message = fmt.Sprintf("the label %q has an empty value, which selects only pods that carry it empty", k)
 	}
-	return finding.New(finding.WS504, path+"["+strconv.Quote(k)+"]", message, "give a label as the pods carry it, such as app=websockets-server")
+	return finding.New(InvalidWorkloadLabel, path+"["+strconv.Quote(k)+"]", message, "give a label as the pods carry it, such as app=websockets-server")
 }
 
-// protocol returns what Istio reads as the port's protocol, and whether it is HTTP/1 on every control plane from oldest on.
-func (p Port) protocol(oldest version.Release) (protocol string, http1 bool) {
-	return istio.Protocol(p.Name, p.AppProtocol, oldest)
-}
-
-// portFinding returns why port i is not explicitly HTTP/1, and what to rename it to.
-func (s *Service) portFinding(i int, proto string) finding.Finding {
-	p := s.Ports[i]
+// portFinding says why port i is not explicitly HTTP/1, and what to rename it to.
+func (r *request) portFinding(i int) finding.Finding {
+	p := r.svc.Ports[i]
+	proto, _ := r.protocol(p)
 	var what, effect string
 	switch {
 	case p.AppProtocol != "":
@@ -132,7 +183,7 @@ func (s *Service) portFinding(i int, proto string) finding.Finding {
 	default:
 		effect = "is not explicitly HTTP: its protocol is sniffed, and the application would be sent HTTP/2"
 	}
-	name := "http-" + strings.TrimPrefix(s.Name, "http-")
+	name := "http-" + strings.TrimPrefix(r.svc.Name, "http-")
 	if _, rest, _ := strings.Cut(p.Name, "-"); rest != "" && (istio.IsHTTP2(proto) || istio.IsTCP(proto)) {
 		name = "http-" + rest
 	} else if p.Name != "" && !istio.IsHTTP2(proto) && !istio.IsTCP(proto) {
@@ -143,8 +194,8 @@ func (s *Service) portFinding(i int, proto string) finding.Finding {
 	if p.AppProtocol != "" {
 		hint = "set the port's appProtocol to \"http\" to have WebSocket over HTTP/2"
 	}
-	f := finding.New(finding.WS507, fmt.Sprintf("spec.ports[%d]", i), what+" "+effect, hint)
-	f.Object = s.object()
+	f := finding.New(PortNotHTTP1, fmt.Sprintf("spec.ports[%d]", i), what+" "+effect, hint)
+	f.Object = r.svc.object()
 	return f
 }
 

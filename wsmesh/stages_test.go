@@ -38,24 +38,23 @@ func outline(stages []wsmesh.Stage) string {
 }
 
 func TestStages(t *testing.T) {
-	gateway := wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})
 	tests := []struct {
 		reason             string
 		release            string
-		opts               []wsmesh.Option
+		opts               wsmesh.Options
 		rollout, backwards string
 	}{
-		{"the filter first, the rule last; back in reverse", "1.24.1", nil,
+		{"the filter first, the rule last; back in reverse", "1.24.1", wsmesh.Options{},
 			"+EnvoyFilter | +DestinationRule UPGRADE", "+DestinationRule DO_NOT_UPGRADE | -EnvoyFilter"},
-		{"all filters in one stage", "1.24.1", []wsmesh.Option{gateway},
+		{"all filters in one stage", "1.24.1", wsmesh.Options{Gateways: []wsmesh.Gateway{gateway}},
 			"+EnvoyFilter +EnvoyFilter | +DestinationRule UPGRADE", "+DestinationRule DO_NOT_UPGRADE | -EnvoyFilter -EnvoyFilter"},
-		{"HTTP/1.1 is one step", "1.11.8", nil, "+DestinationRule DO_NOT_UPGRADE", "-DestinationRule DO_NOT_UPGRADE"},
-		{"back to the rule that was there", "1.11.8", []wsmesh.Option{wsmesh.WithBaseRule(baseRule())},
+		{"HTTP/1.1 is one step", "1.11.8", wsmesh.Options{}, "+DestinationRule DO_NOT_UPGRADE", "-DestinationRule DO_NOT_UPGRADE"},
+		{"back to the rule that was there", "1.11.8", wsmesh.Options{Base: baseRule()},
 			"+DestinationRule DO_NOT_UPGRADE", "+DestinationRule DEFAULT"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
-			plan := mustPlan(t, server(), mesh(tt.release), tt.opts...)
+			plan := mustPlan(t, server(), mesh(tt.release), tt.opts)
 			if got := outline(plan.Stages()); got != tt.rollout {
 				t.Errorf("stages   %s\nwant     %s", got, tt.rollout)
 			}
@@ -78,7 +77,7 @@ func TestStages(t *testing.T) {
 
 // TestRollbackOfBase: the rule of the rollback says DO_NOT_UPGRADE at each level that decides for itself.
 func TestRollbackOfBase(t *testing.T) {
-	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.WithBaseRule(baseRule()))
+	plan := mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Base: baseRule()})
 	spec := plan.Rollback()[0].Apply[0].(*destinationrule.Rule).Spec
 	for _, p := range []networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy{
 		spec.GetTrafficPolicy().GetConnectionPool().GetHttp().GetH2UpgradePolicy(),
@@ -95,7 +94,7 @@ func TestRollbackOfBase(t *testing.T) {
 func TestCommandsAreShell(t *testing.T) {
 	svc := server()
 	svc.Workload = map[string]string{"app.kubernetes.io/name": "a_b.c", "app": "x"}
-	plan := mustPlan(t, svc, mesh("1.24.1"), wsmesh.WithGateway("", map[string]string{"istio": "ingressgateway"}))
+	plan := mustPlan(t, svc, mesh("1.24.1"), wsmesh.Options{Gateways: []wsmesh.Gateway{{Namespace: "", Workload: map[string]string{"istio": "ingressgateway"}}}})
 	for _, s := range append(plan.Stages(), plan.Rollback()...) {
 		if out, err := exec.Command("sh", "-n", "-c", s.Command).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", s.Command, err, out)
@@ -106,21 +105,33 @@ func TestCommandsAreShell(t *testing.T) {
 	}
 }
 
+// TestExplainIsInert: what a port is called speaks to no terminal, and begins no line.
+func TestExplainIsInert(t *testing.T) {
+	svc := server()
+	svc.Ports[0].AppProtocol = "x\x1b[2J\u202e\n::error::y"
+	var b strings.Builder
+	if err := mustPlan(t, svc, mesh("1.24.1")).Explain(&b); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, `appProtocol x\x1b[2J\u202e ::error::y`) || strings.ContainsAny(text, "\x1b\u202e") {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestExplain(t *testing.T) {
-	gateway := wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"})
 	ambient := server()
 	ambient.Ambient = true
 	noPort := server()
-	noPort.Port = wsmesh.Port{}
+	noPort.Ports = nil
 	number := server()
-	number.Port = wsmesh.Port{Number: 8080}
+	number.Ports = []wsmesh.Port{{Number: 8080}}
 	named := func(name string) wsmesh.Service {
 		s := server()
-		s.Port.Name = name
+		s.Ports[0].Name = name
 		return s
 	}
 	app := server()
-	app.Port = wsmesh.Port{Number: 8080, AppProtocol: "http"}
+	app.Ports = []wsmesh.Port{{Number: 8080, AppProtocol: "http"}}
 	tests := []struct {
 		reason string
 		plan   *wsmesh.Plan
@@ -130,7 +141,7 @@ func TestExplain(t *testing.T) {
 			"WebSocket to " + fqdn, "Decision: UPGRADE", "info WS305: every release of the mesh is 1.12.0 or later (the oldest is 1.24.1)",
 			"client's proxy  -> server's proxy  HTTP/2, extended CONNECT", "server's proxy  -> application     HTTP/1.1, Upgrade: websocket  port named http-websocket",
 			"1. let the proxies accept", "apply EnvoyFilter default/websockets-server-allow-connect", "2. apply the DestinationRule", "Rollback:"}},
-		{"a gateway", mustPlan(t, server(), mesh("1.24.1"), gateway), []string{"browser         -> gateway         HTTP/2, extended CONNECT", "gateway         -> server's proxy  HTTP/2"}},
+		{"a gateway", mustPlan(t, server(), mesh("1.24.1"), wsmesh.Options{Gateways: []wsmesh.Gateway{gateway}}), []string{"browser         -> gateway         HTTP/2, extended CONNECT", "gateway         -> server's proxy  HTTP/2"}},
 		{"HTTP/1.1", mustPlan(t, server(), mesh("1.11.8")), []string{"Decision: DO_NOT_UPGRADE", "client's proxy  -> server's proxy  HTTP/1.1, Upgrade: websocket", "delete DestinationRule"}},
 		{"ambient", mustPlan(t, ambient, mesh("1.24.1")), []string{"client   -> ztunnel      HTTP/1.1, Upgrade: websocket  passed on as bytes"}},
 		{"no port", mustPlan(t, noPort, mesh("1.24.1")), []string{"if Istio reads the Service's port as HTTP/1"}},

@@ -12,30 +12,24 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/json"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/wsmesh/wsmesh/destinationrule"
-	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 func main() {
-	colour := false
-	if info, err := os.Stdout.Stat(); err == nil {
-		colour = info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, colour))
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, finding.Colour(os.Stdout)))
 }
 
 const (
@@ -87,7 +81,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		return usage("standard input is either manifests or the output of istioctl")
 	}
 	fail := func(err error) int {
-		fmt.Fprintln(stderr, "error:", err)
+		text := "error: " + err.Error()
+		for line := range strings.SplitSeq(text, "\n") { // which may hold names from manifests and of files
+			fmt.Fprintln(stderr, finding.EscapeText(line))
+		}
 		return exitUsage
 	}
 	mesh, err := readMesh(releases, *istioctlVersion, stdin)
@@ -95,23 +92,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		return fail(err)
 	}
 	mesh.RootNamespace, mesh.ClusterDomain = *root, *domain
-	var manifests wsmesh.Manifests
+	var set manifests.Set
 	for _, path := range paths {
 		if path == "-" {
-			err = manifests.Add("-", stdin)
+			err = set.Add("-", stdin)
 		} else {
-			err = manifests.AddPath(path)
+			err = set.AddPath(path)
 		}
 		if err != nil {
 			return fail(err)
 		}
 	}
 
-	var list finding.List
+	report, err := audit.Run(context.Background(), &set, mesh)
+	if err != nil {
+		return fail(err)
+	}
+	list := report.Findings
 	var out bytes.Buffer
 	switch {
 	case *fix:
-		fixed, err := wsmesh.Fix(&manifests, mesh)
+		fixed, err := report.Fix()
 		if err != nil {
 			return fail(err)
 		}
@@ -122,13 +123,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		}
 		out.WriteString(fixed.Diff())
 		list = fixed.Left
-		_ = printText(stderr, list, false) // as every line on standard error
+		_ = list.WriteText(stderr, false) // as every line on standard error
 	case *format == "mermaid":
-		list = wsmesh.Audit(&manifests, mesh)
-		err = wsmesh.AuditMermaid(&out, &manifests, mesh)
+		err = report.Mermaid(&out)
 	default:
-		list = wsmesh.Audit(&manifests, mesh)
-		err = printer(&out, list, colour)
+		err = printer(list, &out, colour)
 	}
 	if err == nil {
 		_, err = stdout.Write(out.Bytes())
@@ -174,7 +173,7 @@ func readMesh(releases []string, istioctlVersion string, stdin io.Reader) (wsmes
 	return mesh, nil
 }
 
-func writeFiles(fixed *wsmesh.Fixed) error {
+func writeFiles(fixed *audit.Fixed) error {
 	for _, f := range fixed.Files {
 		mode := os.FileMode(0o644)
 		if info, err := os.Stat(f.Name); err == nil {
@@ -187,107 +186,13 @@ func writeFiles(fixed *wsmesh.Fixed) error {
 	return nil
 }
 
-var printers = map[string]func(w io.Writer, list finding.List, colour bool) error{
-	"text": printText, "json": printJSON, "sarif": printSARIF, "github": printGitHub,
-}
-
-var colours = map[finding.Severity]string{finding.Info: "\x1b[36m", finding.Warning: "\x1b[33m", finding.SeverityError: "\x1b[31m"}
-
-func printText(w io.Writer, list finding.List, colour bool) error {
-	for _, f := range list {
-		text := f.String()
-		if colour {
-			// The message quotes what the user wrote: nothing in it may speak to the terminal.
-			text = strings.Map(func(r rune) rune {
-				if r < ' ' || r == 0x7f {
-					return '?'
-				}
-				return r
-			}, text)
-			text = strings.Replace(text, f.Severity.String(), colours[f.Severity]+f.Severity.String()+"\x1b[0m", 1)
-		}
-		if _, err := fmt.Fprintln(w, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func printJSON(w io.Writer, list finding.List, _ bool) error {
-	if list == nil {
-		list = finding.List{} // an empty array rather than null
-	}
-	return encode(w, list)
-}
-
-func encode(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// printGitHub writes workflow commands, which GitHub shows beside the lines of a pull request.
-func printGitHub(w io.Writer, list finding.List, _ bool) error {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	for _, f := range list {
-		command := map[finding.Severity]string{finding.Info: "notice", finding.Warning: "warning", finding.SeverityError: "error"}[f.Severity]
-		text := strings.TrimSpace(f.Object + " " + f.Path)
-		if text != "" {
-			text += ": "
-		}
-		text += f.Message
-		if f.Hint != "" {
-			text += "\n" + f.Hint
-		}
-		_, err := fmt.Fprintf(w, "::%s file=%s,line=%d,title=%s::%s\n", command, property.Replace(f.File), max(f.Line, 1), f.Code, data.Replace(text))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type object = map[string]any
-
-// printSARIF writes SARIF 2.1.0, which code scanning reads.
-func printSARIF(w io.Writer, list finding.List, _ bool) error {
-	levels := map[finding.Severity]string{finding.Info: "note", finding.Warning: "warning", finding.SeverityError: "error"}
-	rules, results := []object{}, []object{}
-	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), finding.Codes()) {
-		if slices.ContainsFunc(list, func(f finding.Finding) bool { return f.Code == c.Code }) {
-			rules = append(rules, object{
-				"id":                   c.Code,
-				"shortDescription":     object{"text": c.Meaning},
-				"help":                 object{"text": "Source: " + c.Source},
-				"defaultConfiguration": object{"level": levels[c.Severity]},
-			})
-		}
-	}
-	for _, f := range list {
-		text := cmp.Or(strings.TrimSpace(f.Object+" "+f.Path), f.Code) + ": " + f.Message
-		if f.Hint != "" {
-			text += " (" + f.Hint + ")"
-		}
-		results = append(results, object{
-			"ruleId":  f.Code,
-			"level":   levels[f.Severity],
-			"message": object{"text": text},
-			"locations": []object{{"physicalLocation": object{
-				"artifactLocation": object{"uri": filepath.ToSlash(f.File)},
-				"region":           object{"startLine": max(f.Line, 1)},
-			}}},
-		})
-	}
-	return encode(w, object{
-		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-		"version": "2.1.0",
-		"runs": []object{{
-			"tool":    object{"driver": object{"name": "wsmesh", "informationUri": "https://github.com/wsmesh/wsmesh", "rules": rules}},
-			"results": results,
-		}},
-	})
+var printers = map[string]func(list finding.List, w io.Writer, colour bool) error{
+	"text": finding.List.WriteText,
+	"json": func(list finding.List, w io.Writer, _ bool) error { return list.WriteJSON(w) },
+	"sarif": func(list finding.List, w io.Writer, _ bool) error {
+		return list.WriteSARIF(w, audit.Rules())
+	},
+	"github": func(list finding.List, w io.Writer, _ bool) error { return list.WriteGitHub(w) },
 }
 
 // repeated is a flag that may be given several times.

@@ -36,7 +36,7 @@ spec:
   - {port: 80, name: http}
 `
 
-func audit(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+func runAudit(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(args, strings.NewReader(stdin), &out, &errs, false)
@@ -85,7 +85,7 @@ func TestExitStatus(t *testing.T) {
 		"another domain, other hosts": {broken, []string{"-istio", "1.24.1", "-cluster-domain", "mesh.local", "-root-namespace", "root", "-"}, 0},
 	} {
 		t.Run(reason, func(t *testing.T) {
-			code, stdout, stderr := audit(t, tt.stdin, tt.args...)
+			code, stdout, stderr := runAudit(t, tt.stdin, tt.args...)
 			if code != tt.want {
 				t.Errorf("exit status %d, want %d\n%s%s", code, tt.want, stdout, stderr)
 			}
@@ -97,21 +97,21 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestFormats(t *testing.T) {
-	_, text, _ := audit(t, broken, "-istio", "1.24.1", "-")
+	_, text, _ := runAudit(t, broken, "-istio", "1.24.1", "-")
 	if !strings.HasPrefix(text, "-:11: error WS340 DestinationRule prod/chat spec.trafficPolicy.connectionPool.http.h2UpgradePolicy: UPGRADE reaches Service prod/chat") {
 		t.Error(text)
 	}
 
-	_, text, _ = audit(t, broken, "-istio", "1.24.1", "-o", "github", "-")
+	_, text, _ = runAudit(t, broken, "-istio", "1.24.1", "-o", "github", "-")
 	if !strings.HasPrefix(text, "::error file=-,line=11,title=WS340::DestinationRule prod/chat spec.trafficPolicy") || strings.Count(text, "\n") != 2 || !strings.Contains(text, "503%0Aapply") {
 		t.Error(text)
 	}
-	_, text, _ = audit(t, "kind: [", "-istio", "1.24.1", "-o", "github", "-")
+	_, text, _ = runAudit(t, "kind: [", "-istio", "1.24.1", "-o", "github", "-")
 	if !strings.HasPrefix(text, "::error file=-,line=1,title=WS992::the document") {
 		t.Error(text)
 	}
 
-	_, text, _ = audit(t, broken, "-istio", "1.24.1", "-o", "json", "-")
+	_, text, _ = runAudit(t, broken, "-istio", "1.24.1", "-o", "json", "-")
 	var list []struct {
 		Code, Severity, File string
 		Line                 int
@@ -119,11 +119,11 @@ func TestFormats(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) != 2 || list[0].Code != "WS340" || list[0].Severity != "error" || list[0].Line != 11 {
 		t.Error(err, text)
 	}
-	if _, text, _ = audit(t, "", "-istio", "1.24.1", "-o", "json", "-"); text != "[]\n" {
+	if _, text, _ = runAudit(t, "", "-istio", "1.24.1", "-o", "json", "-"); text != "[]\n" {
 		t.Errorf("no findings are %q", text)
 	}
 
-	_, text, _ = audit(t, broken, "-istio", "1.24.1", "-o", "sarif", "-")
+	_, text, _ = runAudit(t, broken, "-istio", "1.24.1", "-o", "sarif", "-")
 	var sarif struct {
 		Version string
 		Runs    []struct {
@@ -151,16 +151,27 @@ func TestFormats(t *testing.T) {
 		t.Error(text)
 	}
 
-	_, text, _ = audit(t, broken, "-istio", "1.24.1", "-o", "mermaid", "-")
+	_, text, _ = runAudit(t, broken, "-istio", "1.24.1", "-o", "mermaid", "-")
 	if !strings.HasPrefix(text, "flowchart LR\n") || !strings.Contains(text, "503") {
 		t.Error(text)
 	}
 }
 
-// TestColour: only a terminal is sent colours, and what a manifest says cannot speak to it.
+// TestColour: only a terminal is sent colours, and what a manifest or a file's name says cannot speak to it.
 func TestColour(t *testing.T) {
 	var out, errs bytes.Buffer
 	nasty := strings.Replace(broken, "namespace: prod", `namespace: "\e[2J"`, 1)
+	for _, format := range []string{"text", "json", "sarif", "github", "mermaid"} {
+		if _, text, _ := runAudit(t, nasty, "-istio", "1.24.1", "-o", format, "-"); strings.Contains(text, "\x1b") || !strings.Contains(text, "2J") {
+			t.Errorf("-o %s writes %q", format, text)
+		}
+	}
+	if _, _, text := runAudit(t, nasty, "-istio", "1.24.1", "-fix", "-"); strings.Contains(text, "\x1b") {
+		t.Errorf("-fix writes %q", text)
+	}
+	if _, _, text := runAudit(t, "", "-istio", "1.24.1", "no\x1b[2J\n::error::such.yaml"); strings.Contains(text, "\x1b") || !strings.Contains(text, `\x1b[2J`+"\n"+`\x3a:error::such.yaml`) {
+		t.Errorf("an error is %q", text)
+	}
 	run([]string{"-istio", "1.24.1", "-"}, strings.NewReader(nasty), &out, &errs, true)
 	if text := out.String(); !strings.Contains(text, "\x1b[31merror\x1b[0m WS") || strings.Contains(text, "\x1b[2J") {
 		t.Errorf("%q", text)
@@ -169,14 +180,14 @@ func TestColour(t *testing.T) {
 
 func TestFix(t *testing.T) {
 	path := file(t, broken)
-	code, diff, stderr := audit(t, "", "-istio", "1.24.1", "-fix", path)
+	code, diff, stderr := runAudit(t, "", "-istio", "1.24.1", "-fix", path)
 	if code != 0 || !strings.HasPrefix(diff, "--- a/") || !strings.Contains(diff, "\n+            allow_connect: true\n") || !strings.Contains(stderr, "info WS549") {
 		t.Errorf("%d\n%s\n%s", code, diff, stderr)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != broken {
 		t.Error("it is written without -w")
 	}
-	code, again, _ := audit(t, "", "-istio", "1.24.1", "-fix", "-w", path)
+	code, again, _ := runAudit(t, "", "-istio", "1.24.1", "-fix", "-w", path)
 	text, err := os.ReadFile(path)
 	if code != 0 || again != diff || err != nil || !strings.HasSuffix(string(text), "---\n"+broken) {
 		t.Errorf("%d %v\n%s", code, err, text)
@@ -184,7 +195,7 @@ func TestFix(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error("the file's mode is another")
 	}
-	if _, none, _ := audit(t, "", "-istio", "1.24.1", "-fix", path); none != "" {
+	if _, none, _ := runAudit(t, "", "-istio", "1.24.1", "-fix", path); none != "" {
 		t.Errorf("mended twice:\n%s", none)
 	}
 }
@@ -205,7 +216,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, help := audit(t, "", "-h")
+	_, _, help := runAudit(t, "", "-h")
 	for word := range strings.FieldsSeq(string(text)) {
 		if name := strings.Trim(word, "`,.;:)("); strings.HasPrefix(name, "-") && len(name) > 1 && !strings.HasPrefix(name, "--") && name != "-A" {
 			if !regexp.MustCompile(`(?m)^  ` + name + `\b`).MatchString(help) {

@@ -6,6 +6,8 @@
 //	go run ./examples/fleet -inventory fleet.yaml -out manifests/ -check
 //	go run ./examples/fleet -inventory - -out - < fleet.yaml > manifests.yaml
 //
+// A run that would remove all manifests of the inventory, or more than half of them, is refused without -remove-most.
+//
 // Findings go to standard error, one a line; a summary ends the run. The exit status is 0 where all went well, 1 where
 // the inventory is refused or, with -check, the directory is not up to date, and 2 for a wrong command line.
 package main
@@ -17,15 +19,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"os"
 	"os/signal"
 	"slices"
 	"time"
 
-	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 func main() {
@@ -58,6 +59,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	out := flags.String("out", "", "`directory` to write to, - for standard output")
 	check := flags.Bool("check", false, "write nothing: exit with 1 and show the differences where the directory is not up to date")
 	perService := flags.Bool("per-service", false, "write a file for each Service, and not for each namespace")
+	removeMost := flags.Bool("remove-most", false, "remove also all of the inventory's files, or more than half of them")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitOK
@@ -65,35 +67,35 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	switch {
-	case flags.NArg() > 0, *inventory == "", *out == "", *out == "-" && (*check || *perService):
-		fmt.Fprintln(p.stderr, "give -inventory and -out; -check and -per-service need a directory")
+	case flags.NArg() > 0, *inventory == "", *out == "", *out == "-" && (*check || *perService || *removeMost):
+		fmt.Fprintln(p.stderr, "give -inventory and -out; -check, -per-service and -remove-most need a directory")
 		flags.Usage()
 		return exitUsage
 	}
-	inv, err := p.read(*inventory)
+	f, err := p.read(*inventory)
 	if err != nil {
-		return p.refuse(err, wsmesh.Summary{})
+		return p.refuse(err, fleet.Summary{})
 	}
 	if *out == "-" {
-		return p.stream(ctx, inv)
+		return p.stream(ctx, f)
 	}
-	layout := wsmesh.FilePerNamespace
+	opts := fleet.SyncOptions{RemoveMost: *removeMost, Progress: p.progress("%d of %d files\n")}
 	if *perService {
-		layout = wsmesh.FilePerService
+		opts.Layout = fleet.FilePerService
 	}
-	do := wsmesh.Sync
+	do := f.Sync
 	if *check {
-		do = wsmesh.Diff
+		do = f.Diff
 	}
 	start := time.Now()
-	changes, err := do(ctx, *out, layout, p.watched(inv), inv.Mesh, inv.Options...)
+	changes, err := do(ctx, *out, opts)
 	if err != nil {
 		return p.refuse(err, changes.Summary)
 	}
 	p.summarize(changes.Summary, start)
 	if *check {
 		if err := changes.WriteUnified(p.stdout); err != nil {
-			return p.refuse(err, wsmesh.Summary{})
+			return p.refuse(err, fleet.Summary{})
 		}
 	}
 	for _, c := range changes.Files {
@@ -109,57 +111,51 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return exitOK
 }
 
-func (p *program) read(file string) (*wsmesh.Inventory, error) {
+func (p *program) read(file string) (*fleet.Fleet, error) {
 	if file == "-" {
 		data, err := io.ReadAll(p.stdin)
 		if err != nil {
 			return nil, err
 		}
-		return wsmesh.ParseInventory(data, "standard input")
+		return fleet.ParseInventory(data, "standard input")
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return wsmesh.ParseInventory(data, file)
+	return fleet.ParseInventory(data, file)
 }
 
 // stream writes everything or nothing: a first run over the Services shows whether all are accepted.
-func (p *program) stream(ctx context.Context, inv *wsmesh.Inventory) int {
+func (p *program) stream(ctx context.Context, f *fleet.Fleet) int {
 	start := time.Now()
-	services := wsmesh.Services(inv.Services)
-	if sum, err := wsmesh.Generate(ctx, io.Discard, services, inv.Mesh, inv.Options...); err != nil {
+	if sum, err := f.Generate(ctx, io.Discard); err != nil {
 		return p.refuse(err, sum)
 	}
 	w := bufio.NewWriter(p.stdout)
-	sum, err := wsmesh.Generate(ctx, w, p.watched(inv), inv.Mesh, inv.Options...)
+	sum, err := f.Generate(ctx, w)
 	if err = errors.Join(err, w.Flush()); err != nil {
-		return p.refuse(err, wsmesh.Summary{})
+		return p.refuse(err, fleet.Summary{})
 	}
 	p.summarize(sum, start)
 	return exitOK
 }
 
-// watched is the inventory's Services, with a line of progress a second on a terminal.
-func (p *program) watched(inv *wsmesh.Inventory) iter.Seq2[wsmesh.Service, error] {
+// progress returns a function that prints a line a second on a terminal.
+func (p *program) progress(format string) func(done, total int) {
 	if !p.terminal {
-		return wsmesh.Services(inv.Services)
+		return nil
 	}
-	return func(yield func(wsmesh.Service, error) bool) {
-		last := time.Now()
-		for i, s := range inv.Services {
-			if i%1000 == 0 && time.Since(last) > time.Second {
-				last = time.Now()
-				fmt.Fprintf(p.stderr, "%d of %d Services\n", i, len(inv.Services))
-			}
-			if !yield(s, nil) {
-				return
-			}
+	last := time.Now()
+	return func(done, total int) {
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			fmt.Fprintf(p.stderr, format, done, total)
 		}
 	}
 }
 
-func (p *program) summarize(sum wsmesh.Summary, start time.Time) {
+func (p *program) summarize(sum fleet.Summary, start time.Time) {
 	for _, f := range sum.Findings {
 		fmt.Fprintln(p.stderr, f)
 	}
@@ -171,7 +167,7 @@ func (p *program) summarize(sum wsmesh.Summary, start time.Time) {
 }
 
 // refuse prints the warnings of the summary and the errors.
-func (p *program) refuse(err error, sum wsmesh.Summary) int {
+func (p *program) refuse(err error, sum fleet.Summary) int {
 	for _, f := range sum.Findings.Warnings() {
 		fmt.Fprintln(p.stderr, f)
 	}

@@ -17,8 +17,8 @@ func main() {
 		Name:      "websockets-server",
 		Namespace: "default",
 		Workload:  map[string]string{"app": "websockets-server"}, // the labels of the server's pods
-		Port:      wsmesh.Port{Number: 8080, Name: "http-websocket"},
-	}, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
+		Ports:     []wsmesh.Port{{Number: 8080, Name: "http-websocket"}},
+	}, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio}, wsmesh.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

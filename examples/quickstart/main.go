@@ -40,7 +40,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		releases, gateways repeated
 		workload           = labels{}
 		svc                wsmesh.Service
-		port, targetPort   uint
+		port               wsmesh.Port
+		number, targetPort uint
 	)
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -49,12 +50,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags.StringVar(&svc.Name, "name", "", "`name` of the Service")
 	flags.StringVar(&svc.Namespace, "namespace", "", "`namespace` of the Service; none is written where it is left out")
 	flags.Var(workload, "workload", "label `key=value` of the server's pods; give it once for each, or joined by commas")
-	flags.UintVar(&port, "port", 0, "`number` of the Service port")
+	flags.UintVar(&number, "port", 0, "`number` of the Service port")
 	flags.UintVar(&targetPort, "target-port", 0, "`number` of the container's port")
-	flags.StringVar(&svc.Port.Name, "port-name", "", "`name` of the Service port")
-	flags.StringVar(&svc.Port.AppProtocol, "app-protocol", "", "`protocol` that the Service port names as appProtocol")
+	flags.StringVar(&port.Name, "port-name", "", "`name` of the Service port")
+	flags.StringVar(&port.AppProtocol, "app-protocol", "", "`protocol` that the Service port names as appProtocol")
 	flags.BoolVar(&svc.Ambient, "ambient", false, "the server's pods are in ambient mode")
-	flags.BoolVar(&svc.External, "external", false, "some endpoint has no sidecar")
+	flags.BoolVar(&svc.NoSidecar, "no-sidecar", false, "some endpoint has no sidecar")
 	asm := flags.Bool("asm", false, "shape the objects as Alibaba Cloud Service Mesh's documents do")
 	flags.Var(&gateways, "gateway", "`NAMESPACE/key=value` of a gateway's pods that browsers speak HTTP/2 to; give it once for each gateway")
 	http1 := flags.Bool("http1", false, "keep HTTP/1.1 whatever the release")
@@ -76,33 +77,30 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return usage("unexpected argument %q: all input is given by flags", flags.Arg(0))
 	case *format != "yaml" && *format != "json":
 		return usage("-o %q: give yaml or json", *format)
-	case port > 65535 || targetPort > 65535:
+	case number > 65535 || targetPort > 65535:
 		return usage("-port and -target-port are numbers up to 65535")
 	}
 	svc.Workload = workload
-	svc.Port.Number, svc.Port.TargetPort = uint32(port), uint32(targetPort)
+	port.Number, port.TargetPort = uint32(number), uint32(targetPort)
+	if port != (wsmesh.Port{}) {
+		svc.Ports = []wsmesh.Port{port}
+	}
 
-	var opts []wsmesh.Option
-	if *asm {
-		opts = append(opts, wsmesh.WithASM())
-	}
-	if *http1 {
-		opts = append(opts, wsmesh.WithHTTP1())
-	}
+	opts := wsmesh.Options{ASM: *asm, HTTP1: *http1}
 	for _, g := range gateways {
 		namespace, selector, ok := strings.Cut(g, "/")
 		pods := labels{}
 		if !ok || pods.Set(selector) != nil {
 			return usage("-gateway %q: give NAMESPACE/key=value", g)
 		}
-		opts = append(opts, wsmesh.WithGateway(namespace, pods))
+		opts.Gateways = append(opts.Gateways, wsmesh.Gateway{Namespace: namespace, Workload: pods})
 	}
 
 	mesh, err := readMesh(releases, *istioctlVersion, stdin)
 	if err != nil {
 		return refuse(stderr, err)
 	}
-	plan, err := wsmesh.NewPlan(svc, mesh, opts...)
+	plan, err := wsmesh.NewPlan(svc, mesh, opts)
 	if err != nil {
 		return refuse(stderr, err)
 	}
@@ -163,11 +161,7 @@ func writeJSON(w io.Writer, plan *wsmesh.Plan) error {
 		APIVersion string          `json:"apiVersion"`
 		Kind       string          `json:"kind"`
 		Items      []wsmesh.Object `json:"items"`
-	}{APIVersion: "v1", Kind: "List"}
-	for _, f := range plan.EnvoyFilters() {
-		list.Items = append(list.Items, f)
-	}
-	list.Items = append(list.Items, plan.DestinationRule())
+	}{APIVersion: "v1", Kind: "List", Items: plan.Objects()}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")

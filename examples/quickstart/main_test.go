@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 		{"a gateway", server("-istio", "1.24.1", "-gateway", "istio-ingress/istio=ingressgateway"), "", 0, []string{"context: GATEWAY\n", "namespace: istio-ingress\n"}, nil},
 		{"HTTP/1.1", server("-istio", "1.24.1", "-http1"), "", 0, []string{"DO_NOT_UPGRADE"}, []string{"WS301"}},
 		{"ambient", server("-istio", "1.24.1", "-ambient"), "", 0, []string{"DO_NOT_UPGRADE"}, []string{"WS302"}},
-		{"external", server("-istio", "1.24.1", "-external"), "", 0, []string{"DO_NOT_UPGRADE"}, []string{"WS303"}},
+		{"no sidecar", server("-istio", "1.24.1", "-no-sidecar"), "", 0, []string{"DO_NOT_UPGRADE"}, []string{"WS303"}},
 		{"appProtocol", server("-istio", "1.24.1", "-app-protocol", "tcp"), "", 0, []string{"DO_NOT_UPGRADE"}, []string{"warning WS507"}},
 		{"an explanation", server("-istio", "1.24.1", "-target-port", "80", "-explain"), "", 0, []string{"UPGRADE"}, []string{"Hops:", "Rollback:"}},
 		{"help", []string{"-h"}, "", 0, nil, []string{"-istioctl-version"}},

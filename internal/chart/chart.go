@@ -9,37 +9,23 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// chartText quotes text for mermaid, which reads HTML, markdown and entities of its own in it. A line break stays one.
-func chartText(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			b.WriteString("<br>")
-		case strings.ContainsRune("\"#<>&`\\;", r) || r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, "#%d;", max(r, ' '))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
+// label returns text as a quoted label. A line break stays one.
+func label(text string) string { return `"` + finding.EscapeMermaid(text) + `"` }
 
 // A Chart is a flowchart of mermaid in the making.
 type Chart struct {
-	text          bytes.Buffer
-	Names         map[string]string // of the nodes, by their ids
-	links, groups int
-	broken        []string
+	text                 bytes.Buffer
+	nodes, links, groups int
+	broken               []string // numbers of the links that are
 }
 
 // New returns an empty flowchart.
 func New() *Chart {
-	c := &Chart{Names: map[string]string{}}
+	c := &Chart{}
 	c.text.WriteString("flowchart LR\n")
 	return c
 }
@@ -47,7 +33,7 @@ func New() *Chart {
 // Open begins a group of nodes with a title.
 func (c *Chart) Open(title string) {
 	c.groups++
-	fmt.Fprintf(&c.text, "  subgraph g%d[%s]\n", c.groups, chartText(title))
+	fmt.Fprintf(&c.text, "  subgraph g%d[%s]\n", c.groups, label(title))
 }
 
 // Close ends the group.
@@ -55,9 +41,9 @@ func (c *Chart) Close() { c.text.WriteString("  end\n") }
 
 // Node adds a box with a name and returns its id.
 func (c *Chart) Node(name string) string {
-	id := "n" + strconv.Itoa(len(c.Names)+1)
-	c.Names[id] = name
-	fmt.Fprintf(&c.text, "    %s[%s]\n", id, chartText(name))
+	c.nodes++
+	id := "n" + strconv.Itoa(c.nodes)
+	fmt.Fprintf(&c.text, "    %s[%s]\n", id, label(name))
 	return id
 }
 
@@ -77,14 +63,15 @@ func (c *Chart) Arrow(from, to, text string, broken bool) {
 		c.broken = append(c.broken, strconv.Itoa(c.links))
 	}
 	c.links++
-	fmt.Fprintf(&c.text, "    %s %s|%s| %s\n", from, end, chartText(text), to)
+	fmt.Fprintf(&c.text, "    %s %s|%s| %s\n", from, end, label(text), to)
 }
 
 // Write writes the flowchart.
 func (c *Chart) Write(w io.Writer) error {
+	text := c.text.String()
 	if len(c.broken) > 0 {
-		fmt.Fprintf(&c.text, "  linkStyle %s stroke:#c00,color:#c00\n", strings.Join(c.broken, ","))
+		text += "  linkStyle " + strings.Join(c.broken, ",") + " stroke:#c00,color:#c00\n"
 	}
-	_, err := w.Write(c.text.Bytes())
+	_, err := io.WriteString(w, text)
 	return err
 }

@@ -150,6 +150,7 @@ var destinationRuleEvidence = []evidence{
 	{code: "WS107", manifest: on("{connectionPool: {http: {idleTimeout: 0s}}}"), shown: refusedByCRD("must be a valid duration greater than 1ms")},
 	{code: "WS107", manifest: on("{connectionPool: {http: {idleTimeout: 1.0005s}}}"), shown: refusedByWebhook("only durations to ms precision are supported")},
 	{code: "WS108", manifest: on("{connectionPool: {http: {maxRetries: -1}}}"), shown: refusedByWebhook("max retries must be non-negative")},
+	{code: "WS108", manifest: on("{outlierDetection: {failurePercentageThreshold: 101}}"), shown: refusedByCRD("should be less than or equal to 100")},
 	{code: "WS109", manifest: on("{connectionPool: {http: {http2KeepAlive: {interval: 1s}}}}"), shown: from131(refusedByWebhook("http2 keepalive timeout is required"))},
 	{code: "WS110", manifest: on("{portLevelSettings: [" + strings.Repeat("{port: {number: 80}, tls: {}}, ", 4097) + "]}"), shown: refusedByCRD("Too many: 4097: must have at most 4096 items")},
 	{code: "WS111", manifest: rule("{host: a_b.c}"), shown: refusedByWebhook("domain name")},
@@ -297,4 +298,8 @@ var destinationRuleEvidence = []evidence{
 		}
 		return must(t, dump(manifest) == dump(), "every cluster is the same without it")
 	})},
+	{code: "WS181", manifest: on("{loadBalancer: {backendUtilization: {weightUpdatePeriod: 0.05s}}}"), shown: saidOfTheAPI("destination_rule.proto",
+		"Minimum 100ms. Default is 1s. +protoc-gen-crd:duration-validation:none google.protobuf.Duration weight_update_period")},
+	{code: "WS182", manifest: on("{tls: {mode: ISTIO_MUTUAL, caCertCredentialName: c}}"), shown: saidOfTheAPI("destination_rule.proto",
+		"Applies to `SIMPLE` and `MUTUAL` TLS modes. Should be empty when using `ISTIO_MUTUAL`.")},
 }

@@ -188,6 +188,8 @@ var envoyFilterEvidence = []evidence{
 	{code: "WS236", manifest: selecting(strings.Replace(patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", luaFilter), "patch: {", "patch: {filterClass: STATS, ", 1)), shown: behaviour(func(t *testing.T, manifest string) string {
 		return must(t, snapshot(t, manifest) == snapshot(t, selecting(patchOf("HTTP_FILTER", matchRouter, "INSERT_BEFORE", luaFilter))), "the place is the same without filterClass")
 	})},
+	{code: "WS237", manifest: selecting(patchOf("FILTER_CHAIN", "listener: {filterChain: {transportSocket: tls}}", "MERGE", "{name: c}")), shown: saidOfTheAPI("envoy_filter.proto",
+		"Accepted values include: * `envoy.transport_sockets.raw_buffer`", "* `envoy.transport_sockets.tls`", "* `envoy.transport_sockets.quic`")},
 	{code: "WS240", typed: func(*testing.T) finding.List {
 		return (&envoyfilter.Filter{Name: "f", Spec: &networking.EnvoyFilter{ConfigPatches: []*networking.EnvoyFilter_EnvoyConfigObjectPatch{nil}}}).Validate()
 	}, shown: proof{"refused by CRD", func(t *testing.T, _ string) string {
@@ -271,9 +273,6 @@ var envoyFilterEvidence = []evidence{
 		hcms := s.hcms(s.gateway("istio-ingress", "10.0.4.1", map[string]string{"istio": "ingressgateway"}))
 		return must(t, len(hcms) == 1 && hcms[0].GetUseRemoteAddress().GetValue(), "use_remote_address of the gateway stays true")
 	})},
-	{code: "WS268", shown: proof{"refused by webhook", func(t *testing.T, _ string) string {
-		return refusal(t, selecting(patchOf("BOOTSTRAP", "", "MERGE", "{listener_manager: {name: a, typed_config: {'@type': type.googleapis.com/envoy.config.listener.v3.ListenerManager}}}")), "referenced type unknown", false)
-	}}},
 	{code: "WS269", manifest: selecting(patchOf("HTTP_ROUTE", "", "INSERT_FIRST", "{match: {prefix: /}, direct_response: {status: 200, body: {inline_bytes: '_-8='}}}")), shown: refusedByWebhook("illegal base64 data")},
 }
 

@@ -12,11 +12,14 @@ import (
 	"sync"
 	"testing"
 
+	networking "istio.io/api/networking/v1alpha3"
+
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // An evidence shows that a finding is true: on a manifest for which the library reports the code, Istio does what
@@ -91,6 +94,28 @@ func noManifest(reason string) proof {
 // notHere is for findings about releases and proxies that are not at hand in this module.
 func notHere(reason string) proof {
 	return proof{"not to be shown here", func(*testing.T, string) string { return reason }}
+}
+
+// saidOfTheAPI is for what only the comments of Istio's API say yet: the istiod that acts on it is not at hand. The API server
+// and this istiod admit the manifest.
+func saidOfTheAPI(file string, words ...string) proof {
+	return proof{"comments of the API", func(t *testing.T, manifest string) string {
+		t.Helper()
+		if v := judgeOf(t).Document([]byte(manifest)); !v.Accepted() {
+			t.Errorf("want no refusal, got %v", v.Err())
+		}
+		text, err := os.ReadFile(filepath.Join(judge.ModuleDir((*networking.DestinationRule).Reset, "networking"), "networking", "v1alpha3", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := strings.Join(strings.Fields(strings.ReplaceAll(string(text), "//", "")), " ")
+		for _, w := range words {
+			if !strings.Contains(plain, w) {
+				t.Errorf("%s does not say %q", file, w)
+			}
+		}
+		return words[0]
+	}}
 }
 
 // from131 is for what Istio checks since its release 1.31.
@@ -173,7 +198,7 @@ var pitfallRow = regexp.MustCompile(`(?m)^\t\{name: "([^"]+)",.* codes: \[\]stri
 func TestFindingsAreTrue(t *testing.T) {
 	all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence, auditEvidence, meshEvidence)
 	meanings := map[string]string{}
-	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), finding.Codes()) {
+	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), fleet.Rules(), finding.Codes()) {
 		meanings[c.Code] = c.Meaning
 		if strings.Contains("12345", c.Code[2:3]) && !slices.ContainsFunc(all, func(e evidence) bool { return e.code == c.Code }) {
 			t.Errorf("%s (%s) has no evidence", c.Code, c.Meaning)
@@ -222,7 +247,7 @@ func TestFindingsAreTrue(t *testing.T) {
 
 const tableHead = `# What shows each finding
 
-Written by ` + "`go test -run TestFindingsAreTrue . -update`" + `, and held to what the tests show by the same test without -update. Each row is a case
+Written by ` + "`WSMESH_UPDATE=1 go test -run TestFindingsAreTrue .`" + `, and held to what the tests show by the same test without it. Each row is a case
 ` + "`TestFindingsAreTrue/<code>`" + `, on an object for which the library reports the code; the last ones are rows of the end-to-end module, with
 traffic. Findings about reading text (9xx) are not here: ` + "`TestNeverLooserThanIstio`" + ` and ` + "`TestStricterThanIstio`" + ` hold these to the API server and istiod.
 

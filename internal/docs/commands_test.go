@@ -30,13 +30,14 @@ var elsewhere = map[string]map[string][2]string{
 	},
 	".github/CONTRIBUTING.md": {
 		"go test ./...": {".ci/run", "step 'tests'"},
-		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run"},
-		"go test ./wsmesh -run TestGolden -update":                                        {".ci/run", "CONTRIBUTING.md | "},
-		"go test ./wsmesh/finding -update":                                                {".ci/run", "CONTRIBUTING.md | "},
-		"go test ./internal/docs -run TestAPI -update":                                    {".ci/run", "CONTRIBUTING.md | "},
-		"(cd internal/conformance && go test -run TestFindingsAreTrue . -update)":         {".ci/run", "CONTRIBUTING.md | "},
-		"go generate ./internal/envoyapi/linked":                                          {".ci/run", "CONTRIBUTING.md | "},
-		"go test ./internal/envoyapi/linked -run 'TestDescriptors|TestRuleKinds' -update": {".ci/run", "CONTRIBUTING.md | "},
+		".ci/run":       {".github/workflows/ci.yml", "- run: .ci/run <"},
+		".ci/run -long": {".github/workflows/long.yml", "- run: .ci/run -long <"},
+		"WSMESH_UPDATE=1 go test ./wsmesh -run TestGolden":                                        {".ci/run", "CONTRIBUTING.md | "},
+		"WSMESH_UPDATE=1 go test ./internal/docs -run TestFindingsTable":                          {".ci/run", "CONTRIBUTING.md | "},
+		"WSMESH_UPDATE=1 go test ./internal/docs -run TestAPI":                                    {".ci/run", "CONTRIBUTING.md | "},
+		"(cd internal/conformance && WSMESH_UPDATE=1 go test -run TestFindingsAreTrue .)":         {".ci/run", "CONTRIBUTING.md | "},
+		"go generate ./internal/envoyapi/linked":                                                  {".ci/run", "CONTRIBUTING.md | "},
+		"WSMESH_UPDATE=1 go test ./internal/envoyapi/linked -run 'TestDescriptors|TestRuleKinds'": {".ci/run", "CONTRIBUTING.md | "},
 	},
 }
 
@@ -101,6 +102,9 @@ func TestCommands(t *testing.T) {
 					if strings.Contains(command, "./examples/audit") { // finds what is wrong with the rule, and so exits with 1
 						if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "WS340") {
 							t.Errorf("$ %s\n%s%v", command, out, err)
+						}
+						if page == "README.md" && !strings.Contains(text, "```text\n"+string(out)+"```\n") {
+							t.Errorf("README does not show what the audit prints:\n%s", out)
 						}
 					} else if err != nil || len(out) == 0 && !strings.Contains(command, " > ") {
 						t.Errorf("$ %s\n%s%v", command, out, err)

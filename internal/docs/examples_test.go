@@ -15,7 +15,7 @@ import (
 // what is in it, and String, Error and their like.
 func TestExamples(t *testing.T) {
 	count := 0
-	for _, dir := range publicPackages {
+	for _, dir := range publicPackages(t) {
 		_, pkg := load(t, dir)
 		named := map[string]bool{} // "NewPlan", "Plan_Stages"
 		note := func(examples []*doc.Example) {

@@ -41,8 +41,13 @@ func mesh(t testing.TB) *controlPlane {
 	return c
 }
 
+// find returns the programs that the tests run: with -short, the newest Envoy alone.
+func find() (*toolchain.Toolchain, error) {
+	return toolchain.Find(".", toolchain.Releases(testing.Short()))
+}
+
 func startControlPlane() (*controlPlane, error) {
-	tools, err := toolchain.Find(".")
+	tools, err := find()
 	if err != nil {
 		return nil, err
 	}

@@ -4,16 +4,17 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"testing"
 
 	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
-	"github.com/wsmesh/wsmesh/internal/e2e/toolchain"
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	cluster.Main(m, func() error {
-		_, err := toolchain.Find(".")
+		_, err := find()
 		return err
 	}, func() { report.print(os.Stdout) })
 }

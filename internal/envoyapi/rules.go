@@ -4,6 +4,7 @@ package envoyapi
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -128,7 +129,7 @@ func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []
 	return all
 }
 
-// IsSkipped says whether the message in the field, and all that is in it, is held to no rules.
+// IsSkipped reports whether the message in the field, and all that is in it, is held to no rules.
 func IsSkipped(fd protoreflect.FieldDescriptor) bool {
 	r := rulesOf(fd)
 	return r != nil && r.skip
@@ -278,6 +279,16 @@ func values(fd protoreflect.FieldDescriptor, all group) []rule {
 	default:
 		rs = bounds(g, protoreflect.Value.Interface, compareNumbers)
 	}
+	if g.bool("ignore_empty") { // of a text or a number
+		for i, rule := range rs {
+			rs[i] = func(v protoreflect.Value) string {
+				if reflect.ValueOf(v.Interface()).IsZero() {
+					return ""
+				}
+				return rule(v)
+			}
+		}
+	}
 	if fd.Message() == nil || !isWrapper(fd.Message()) {
 		return rs
 	}
@@ -288,7 +299,7 @@ func values(fd protoreflect.FieldDescriptor, all group) []rule {
 	return rs
 }
 
-// isWrapper says whether the message holds one value, so that it can be told from none.
+// isWrapper reports whether the message holds one value, so that it can be told from none.
 func isWrapper(md protoreflect.MessageDescriptor) bool {
 	return md.ParentFile().Path() == "google/protobuf/wrappers.proto"
 }
@@ -462,16 +473,6 @@ func texts(g group) []rule {
 	}
 	if pattern := patternOf(g); pattern != nil {
 		rs = append(rs, reasonIf(fmt.Sprintf("value does not match regex pattern %q", pattern), func(v protoreflect.Value) bool { return !pattern.MatchString(v.String()) }))
-	}
-	if g.bool("ignore_empty") {
-		for i, rule := range rs {
-			rs[i] = func(v protoreflect.Value) string {
-				if v.String() == "" {
-					return ""
-				}
-				return rule(v)
-			}
-		}
 	}
 	return rs
 }

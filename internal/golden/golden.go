@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package golden compares what a test produced with files under version control, and writes these files where the
-// test is run with -update. Package wsmeshtest offers the same to users.
+// environment variable WSMESH_UPDATE is true. Package wsmeshtest offers the same to users.
 package golden
 
 import (
@@ -9,36 +9,42 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/wsmesh/wsmesh/internal/textdiff"
 )
 
 // Latest is the name of the file for the newest release, and for every release without a file of its own.
 const Latest = "latest"
 
-// Flags must be there before the test's main function parses them. A package imported earlier may have -update already;
-// a test package that defines its own after this one is told so by package flag.
-func init() {
-	if flag.Lookup("update") == nil {
-		flag.Bool("update", false, "write golden files instead of comparing with them; refused where CI is set")
-	}
-}
-
-// Updating says whether golden files are to be written. In CI nobody would look at what was written, so it ends the test.
+// Updating reports whether golden files are to be written: where WSMESH_UPDATE is true, or a boolean flag -update that the
+// test has. It is an environment variable because go test passes a flag to every test, and each that does not have it
+// fails; and no flag is defined here, since a test that has its own would panic. In CI nobody would look at what was
+// written, so it ends the test.
 func Updating(t testing.TB) bool {
 	t.Helper()
-	f := flag.Lookup("update")
-	if f == nil || f.Value.String() != "true" {
-		return false
+	update, _ := strconv.ParseBool(os.Getenv("WSMESH_UPDATE"))
+	if f := flag.Lookup("update"); f != nil {
+		if getter, ok := f.Value.(flag.Getter); ok {
+			given, _ := getter.Get().(bool)
+			update = update || given
+		}
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("-update is refused where the environment variable CI is set: run it at your desk, and look at what changed")
+	if update && inCI() {
+		t.Fatalf("golden files are not written where the environment variable CI is set: do it at your desk, and look at what changed")
 	}
-	return true
+	return update
 }
 
-// Equal compares got with the file at path. With -update it writes the file.
+// inCI reports whether the environment variable CI is set to anything but what [strconv.ParseBool] reads as false.
+func inCI() bool {
+	value := os.Getenv("CI")
+	set, err := strconv.ParseBool(value)
+	return value != "" && (set || err != nil)
+}
+
+// Equal compares got with the file at path, or writes the file: see [Updating].
 func Equal(t testing.TB, path string, got []byte) {
 	t.Helper()
 	if Updating(t) {
@@ -47,17 +53,18 @@ func Equal(t testing.TB, path string, got []byte) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Errorf("%v: run the test with -update to write it", err)
+		t.Errorf("%v: run the test with WSMESH_UPDATE=1 to write it", err)
 		return
 	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s is not what the test gives (-file +test); where the change is meant, run it with -update:\n%s", path, diff)
+	if diff := textdiff.Unified(path, "what the test gives", string(want), string(got)); diff != "" {
+		t.Errorf("%s is not what the test gives; where the change is meant, run it with WSMESH_UPDATE=1:\n%s", path, diff)
 	}
 }
 
 // Releases compares what got gives for each release with the files in dir. The releases go from the oldest to the newest.
 // dir/latest+ext is for the newest, and for each release without a file dir/release+ext of its own; such a file is there
-// only where the output differs. With -update the files are written, and those that no release needs are removed.
+// only where the output differs. Where [Updating] reports true the files are written, and those that
+// no release needs are removed.
 func Releases(t testing.TB, dir, ext string, releases []string, got func(release string) []byte) {
 	t.Helper()
 	newest := releases[len(releases)-1]
@@ -71,7 +78,7 @@ func Releases(t testing.TB, dir, ext string, releases []string, got func(release
 	prune := Updating(t)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !prune {
-		t.Errorf("%v: run the test with -update to write it", err)
+		t.Errorf("%v: run the test with WSMESH_UPDATE=1 to write it", err)
 		return
 	}
 	for _, e := range entries {
@@ -80,7 +87,7 @@ func Releases(t testing.TB, dir, ext string, releases []string, got func(release
 		}
 		path := filepath.Join(dir, e.Name())
 		if !prune {
-			t.Errorf("%s is of no use: its release gives what %s%s holds, or is not tested; run the test with -update to remove it", path, Latest, ext)
+			t.Errorf("%s is of no use: its release gives what %s%s holds, or is not tested; run the test with WSMESH_UPDATE=1 to remove it", path, Latest, ext)
 		} else if err := os.Remove(path); err != nil {
 			t.Error(err)
 		}

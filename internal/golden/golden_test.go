@@ -26,8 +26,8 @@ func (r *recorder) Fatal(args ...any)            { r.Error(args...); runtime.Goe
 
 // said runs f as a test of its own and returns what it reported.
 func said(update bool, f func(t testing.TB)) string {
-	flag.Set("update", fmt.Sprint(update))
-	defer flag.Set("update", "false")
+	os.Setenv("WSMESH_UPDATE", fmt.Sprint(update))
+	defer os.Unsetenv("WSMESH_UPDATE")
 	r := &recorder{}
 	done := make(chan struct{})
 	go func() {
@@ -40,13 +40,53 @@ func said(update bool, f func(t testing.TB)) string {
 
 func atDesk(t *testing.T) { t.Setenv("CI", "") }
 
+// A test may have a flag -update that says something else.
+var other = flag.String("update", "", "what to write")
+
+func TestUpdating(t *testing.T) {
+	*other = "true"
+	defer func() { *other = "" }()
+	for _, test := range []struct {
+		update, ci string
+		want       bool
+		refused    bool
+	}{
+		{"", "", false, false},
+		{"1", "", true, false},
+		{"true", "false", true, false},
+		{"1", "0", true, false},
+		{"0", "", false, false},
+		{"false", "", false, false},
+		{"no", "", false, false},
+		{"1", "true", false, true},
+		{"1", "1", false, true},
+		{"1", "yes", false, true},
+		{"1", "github", false, true},
+		{"", "true", false, false},
+	} {
+		t.Setenv("CI", test.ci)
+		var got bool
+		r := &recorder{}
+		done := make(chan struct{})
+		t.Setenv("WSMESH_UPDATE", test.update)
+		go func() {
+			defer close(done)
+			got = Updating(r)
+		}()
+		<-done
+		if got != test.want || (len(r.said) > 0) != test.refused {
+			t.Errorf("WSMESH_UPDATE=%s CI=%s: %v, %q", test.update, test.ci, got, r.said)
+		}
+	}
+}
+
 func TestEqual(t *testing.T) {
 	atDesk(t)
 	path := filepath.Join(t.TempDir(), "new", "want.yaml")
 	compare := func(got string) func(testing.TB) {
 		return func(t testing.TB) { Equal(t, path, []byte(got)) }
 	}
-	if got := said(false, compare("a: 1\n")); !strings.Contains(got, "-update") {
+	if got := said(false, compare("a: 1\n")); !strings.Contains(got, "WSMESH_UPDATE=1") {
 		t.Errorf("a file that is missing: %q", got)
 	}
 	if got := said(true, compare("a: 1\n")); got != "" {
@@ -55,11 +95,11 @@ func TestEqual(t *testing.T) {
 	if got := said(false, compare("a: 1\n")); got != "" {
 		t.Errorf("the same: %q", got)
 	}
-	if got := said(false, compare("a: 2\n")); !strings.Contains(got, "a: ") || !strings.Contains(got, path) {
+	if got := said(false, compare("a: 2\n")); !strings.Contains(got, path+"\n+++ what the test gives\n@@ -1,1 +1,1 @@\n-a: 1\n+a: 2\n") {
 		t.Errorf("another: %q", got)
 	}
 	t.Setenv("CI", "true")
-	if got := said(true, compare("a: 2\n")); !strings.Contains(got, "refused") {
+	if got := said(true, compare("a: 2\n")); !strings.Contains(got, "CI is set") {
 		t.Errorf("updating in CI: %q", got)
 	}
 	if data, _ := os.ReadFile(path); string(data) != "a: 1\n" {
@@ -91,7 +131,7 @@ func TestReleases(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	if got := said(false, compare("a", "b", "b", "b")); !strings.Contains(got, "-update") {
+	if got := said(false, compare("a", "b", "b", "b")); !strings.Contains(got, "WSMESH_UPDATE=1") {
 		t.Errorf("a directory that is missing: %q", got)
 	}
 	if got := said(true, compare("a", "c", "b", "b")); got != "" || files() != "1.11.8.yaml 1.12.0.yaml latest.yaml" {

@@ -798,6 +798,8 @@ func (w *walker) unknownType(url string) {
 	switch name := url[strings.LastIndexByte(url, '/')+1:]; {
 	case strings.Contains(name, ".v2.") || strings.Contains(name, ".v2alpha."):
 		hint = "Envoy dropped its v2 API in release 1.18: give the v3 type"
+	case strings.HasPrefix(name, "envoy.config.listener.v3.") && strings.HasSuffix(name, "ListenerManager"):
+		hint = "Envoy moved its listener managers in release 1.39, and istiod follows in 1.31: give the type of the same name in envoy.config.bootstrap.v3"
 	case strings.HasSuffix(name[:max(0, strings.LastIndexByte(name, '.'))], ".v3alpha"):
 		hint += "; this library does not know the types of Envoy's contrib extensions, of which this may be one"
 	}

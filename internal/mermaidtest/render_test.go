@@ -20,6 +20,7 @@ import (
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/audit"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // install fetches mermaid as package-lock.json pins it, and returns the file that a browser loads.
@@ -95,6 +96,13 @@ mermaid.initialize({startOnLoad: false});
 // inPage is the picture of a page.
 var inPage = regexp.MustCompile("(?ms)^```mermaid\n(.*?)^```$")
 
+// nasty are texts that mermaid, or the HTML and Markdown in its labels, reads as more than text where they are not escaped.
+var nasty = []string{
+	"%%{init: {'theme':'forest'}}%%", "$$x^2$$", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "#quot;", "#36;", "\"]; click a", "`code`",
+	"_x_", "__x__", "*x*", "**x**", "~~x~~", "[x](http://example.com)", "http://example.com", "www.example.com", "a@b.example", "fa:fa-car", "1. item", "- item",
+	"+ item", "# heading", "> quote", "    code", "end", "\x1b[2J", "\u202egnp", "\\n", "a|b", "{x}", "a_b-c.d: e",
+}
+
 func TestRender(t *testing.T) {
 	mesh := func(release string) wsmesh.Mesh {
 		return wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse(release)}}
@@ -158,10 +166,21 @@ func TestRender(t *testing.T) {
 	}
 	draw("a nasty name", c.Mesh, c.Files)
 
+	for _, text := range nasty {
+		label := finding.EscapeMermaid(text)
+		charts["label "+text] = fmt.Sprintf("flowchart LR\n  subgraph g[\"%s\"]\n    a[\"%s\"] -->|\"%s\"| b\n  end\n", label, label, label)
+	}
+
 	texts := render(t, install(t), charts)
 	for name := range charts {
 		if strings.HasPrefix(texts[name], "error: ") != (name == "broken on purpose") {
 			t.Errorf("%s: %s\n%s", name, texts[name], charts[name])
+		}
+	}
+	for _, text := range nasty { // each of the three labels shows it
+		shown := strings.TrimSpace(finding.EscapeText(text))
+		if got := texts["label "+text]; !strings.HasPrefix(got, "2 nodes, 1 edges: ") || strings.Count(got, shown) != 3 {
+			t.Errorf("%q is drawn as %q", text, got)
 		}
 	}
 	for name, want := range map[string][]string{

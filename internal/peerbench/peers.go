@@ -15,7 +15,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/wsmesh/wsmesh/internal/peerbench/ways/fleet"
+	"github.com/wsmesh/wsmesh/internal/peerbench/ways/servers"
 )
 
 //go:embed peers
@@ -36,7 +36,7 @@ func kustomization(dir string, n int) error {
 	var list strings.Builder
 	list.WriteString("resources:\n")
 	for i := range n {
-		s := fleet.At(i)
+		s := servers.At(i)
 		overlay := filepath.Join(root, s.Name)
 		if err := os.MkdirAll(overlay, 0o755); err != nil {
 			return err

@@ -29,7 +29,7 @@ var pages = map[string][]string{
 	"envoyfilter":       {"https://github.com/istio/istio/issues/26390"},
 	"wsmesh":            {"Two hops, two objects", "The boundary 1.12.0", "https://www.rfc-editor.org/rfc/rfc8441"},
 	"wsmesh/finding":    {"What each code means", "https://github.com/istio/istio/issues/33534"},
-	"wsmesh/wsmeshtest": {"go test ./... -update"},
+	"wsmesh/wsmeshtest": {"WSMESH_UPDATE=1 go test ./..."},
 }
 
 // TestPages serves the module with pkgsite, from this folder alone, and looks at the page of each public package: what is

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // context is how many lines that are the same stand around those that differ.
@@ -17,14 +19,15 @@ const context = 3
 const maxEdits = 1000
 
 // Unified returns the difference between two texts, "" where there is none. Lines begin with "-" where they are only in
-// the old text, and with "+" where they are only in the new one.
+// the old text, and with "+" where they are only in the new one. The lines are as they are in the texts; a name that could
+// end its line or speak to a terminal is quoted as git quotes it, which patch and git apply read.
 func Unified(oldName, newName, before, after string) string {
 	if before == after {
 		return ""
 	}
 	lines := diff(split(before), split(after))
 	var b strings.Builder
-	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n", quoted(oldName), quoted(newName))
 	for i := 0; i < len(lines); {
 		if lines[i].mark == ' ' {
 			i++
@@ -40,6 +43,26 @@ func Unified(oldName, newName, before, after string) string {
 		writeHunk(&b, lines, from, to)
 		i = to
 	}
+	return b.String()
+}
+
+// quoted returns a name in quotes, with octal escapes for its bytes, if it has quotes, backslashes or characters that are
+// not graphic.
+func quoted(name string) string {
+	plain := func(r rune) bool { return unicode.IsGraphic(r) && r != '"' && r != '\\' && r != utf8.RuneError }
+	if !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		return name
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range []byte(name) {
+		if c >= utf8.RuneSelf || !plain(rune(c)) {
+			fmt.Fprintf(&b, `\%03o`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
 	return b.String()
 }
 

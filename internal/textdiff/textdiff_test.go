@@ -29,6 +29,20 @@ func TestUnified(t *testing.T) {
 	}
 }
 
+// TestNames: git apply reads the names, and a terminal is told nothing by them.
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"a/chat é 電話.yaml":           "a/chat é 電話.yaml",
+		"a/\x1b[2J\n\"\\\u202e.yaml": `"a/\033[2J\012\042\134\342\200\256.yaml"`,
+		"a/\xff":                     `"a/\377"`,
+	} {
+		got, _, _ := strings.Cut(textdiff.Unified(name, "b", "", "x\n"), "\n+++ b\n")
+		if got != "--- "+want {
+			t.Errorf("%q is in the line %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestBothTexts: without the lines that begin with "+" a difference is the old text, and without those with "-" the new.
 func TestBothTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))

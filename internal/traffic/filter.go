@@ -227,10 +227,11 @@ func (m *Model) misses(p *Patch, r version.Release, port uint32, plain bool) str
 // Outbound reports whether the patch is for what a client's proxy sends.
 func (p *Patch) Outbound() bool { return p.Context() != networking.EnvoyFilter_SIDECAR_INBOUND }
 
-// MakesHTTP2 reports whether the patch makes a cluster speak HTTP/2, whatever its clients do.
+// MakesHTTP2 reports whether the patch makes a cluster of Istio's speak HTTP/2, whatever its clients do. One that the patch
+// adds is for whoever names it, such as a filter that asks a service for rate limits.
 func (p *Patch) MakesHTTP2() bool {
 	cluster, ok := p.Value.(*clusterv3.Cluster)
-	if !ok {
+	if !ok || p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_ADD {
 		return false
 	}
 	if cluster.GetHttp2ProtocolOptions() != nil { //nolint:staticcheck // what EnvoyFilters in use still set

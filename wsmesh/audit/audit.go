@@ -55,7 +55,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if set == nil {
 		return nil, errors.New("audit: there are no manifests: the Set is nil")
 	}
-	if problems := mesh.Validate(); problems != nil {
+	if problems := mesh.Validate().Errors(); problems != nil {
 		return nil, &finding.Error{Findings: problems, Causes: []error{version.ErrNoRelease}}
 	}
 	a, err := newAuditor(ctx, set, mesh)

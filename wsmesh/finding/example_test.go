@@ -3,7 +3,12 @@
 package finding_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"log"
+	"os"
+	"strings"
 
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -29,11 +34,8 @@ func ExampleList_Err() {
 	err := validate()
 	fmt.Println(err)
 
-	list := finding.In(err)
-	if list != nil {
-		for _, f := range list {
-			fmt.Println(f.Code, "at", f.Path)
-		}
+	for _, f := range finding.In(err) {
+		fmt.Println(f.Code, "at", f.Path)
 	}
 	// Output:
 	// error WS920 DestinationRule default/a_b spec.trafficPolicy.connectionPool.http.h2UpgradePolcy: the field "h2UpgradePolcy" is not known (did you mean h2UpgradePolicy?)
@@ -104,4 +106,94 @@ func ExampleList_Warnings() {
 		fmt.Println(f.Code, f.Message)
 	}
 	// Output: WS343 no workload carries app=caht
+}
+
+func ExampleList_WriteText() {
+	list := finding.List{finding.New(selectsNone, "spec.workloadSelector.labels", "no workload carries app=caht", "select a workload that is there")}
+	if err := list.WriteText(os.Stdout, finding.Colour(os.Stdout)); err != nil {
+		log.Fatal(err)
+	}
+	// Output: warning WS343 spec.workloadSelector.labels: no workload carries app=caht (select a workload that is there)
+}
+
+// A file gets no colours.
+func ExampleColour() {
+	file, err := os.CreateTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.Remove(file.Name())
+	fmt.Println(finding.Colour(file))
+	// Output: false
+}
+
+// What is written is read back by encoding/json.
+func ExampleList_WriteJSON() {
+	var b bytes.Buffer
+	if err := (finding.List{finding.New(noUse, "spec", "no client speaks HTTP/2 to the workload", "")}).WriteJSON(&b); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(b.String())
+
+	var list finding.List
+	if err := json.Unmarshal(b.Bytes(), &list); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(list)
+	// Output:
+	// [
+	//   {
+	//     "code": "WS342",
+	//     "severity": "info",
+	//     "path": "spec",
+	//     "message": "no client speaks HTTP/2 to the workload"
+	//   }
+	// ]
+	// info WS342 spec: no client speaks HTTP/2 to the workload
+}
+
+// Code scanning reads a file of SARIF. The rules are those of the package that reported the findings.
+func ExampleList_WriteSARIF() {
+	f := finding.New(selectsNone, "spec.workloadSelector.labels", "no workload carries app=caht", "select a workload that is there")
+	f.File, f.Line = "manifests/chat filter.yaml", 9
+	var b bytes.Buffer
+	if err := (finding.List{f}).WriteSARIF(&b, []finding.Rule{unknownField, badName, selectsNone, noUse}); err != nil {
+		log.Fatal(err)
+	}
+	for _, line := range strings.Split(b.String(), "\n") {
+		if strings.Contains(line, `"uri"`) || strings.Contains(line, `"startLine"`) || strings.Contains(line, `"id"`) {
+			fmt.Println(strings.TrimSpace(line))
+		}
+	}
+	// Output:
+	// "uri": "manifests/chat%20filter.yaml"
+	// "startLine": 9
+	// "id": "WS343",
+}
+
+func ExampleList_WriteGitHub() {
+	f := finding.New(selectsNone, "spec.workloadSelector.labels", "no workload carries app=caht", "select a workload that is there")
+	f.File, f.Line = "manifests/chat.yaml", 9
+	if err := (finding.List{f}).WriteGitHub(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output: ::warning file=manifests/chat.yaml,line=9,title=WS343::spec.workloadSelector.labels: no workload carries app=caht%0Aselect a workload that is there
+}
+
+// A name from a manifest is shown, and not obeyed.
+func ExampleEscapeText() {
+	fmt.Println(finding.EscapeText("prod/chat\x1b[2J"))
+	// Output: prod/chat\x1b[2J
+}
+
+func ExampleEscapeMarkdown() {
+	fmt.Println("| " + finding.EscapeMarkdown("<b>chat</b>") + " |")
+	// Output: | &#60;b&#62;chat&#60;&#47;b&#62; |
+}
+
+func ExampleEscapeMermaid() {
+	fmt.Printf("flowchart LR\n  a[\"%s\"]\n", finding.EscapeMermaid(`$$chat$$ "prod"`))
+	// Output:
+	// flowchart LR
+	//   a["#36;#36;chat#36;#36; #34;prod#34;"]
 }

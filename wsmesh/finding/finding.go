@@ -3,9 +3,13 @@
 // Package finding is what validation, plans and audits report: a [Finding] says what is wrong with
 // which field of which object, what to do about it, and which fact of Istio or Envoy stands behind it.
 //
-// Each rule of this module has a stable code ("WS101"), one severity and one place in the code; [Codes]
-// lists them all. The first digit says what a code is about: 1 DestinationRule, 2 EnvoyFilter, 3 the pair
-// of both, 4 releases, 5 Services and workloads, 9 reading input. A code is never given a second meaning.
+// Each [Rule] has a stable code ("WS101"), one severity and one place in the code. The first digit says
+// what a code is about: 1 DestinationRule, 2 EnvoyFilter, 3 the pair of both, 4 releases, 5 Services and
+// workloads, 6 running proxies, 9 reading input. A code is never given a second meaning.
+//
+// A [List] is written as text, JSON, SARIF and commands of GitHub Actions by its methods. Findings quote
+// what stands in other people's manifests, and none of it is more than text in what these methods write:
+// it begins no escape sequence of a terminal, no workflow command, no markup and no line of its own.
 package finding
 
 import (
@@ -28,21 +32,34 @@ const (
 	SeverityError
 )
 
-// String returns "info", "warning" or "error".
+// String returns "info", "warning" or "error", and for a severity that is none its number, as "severity(7)".
 func (s Severity) String() string {
-	switch s {
-	case Info:
-		return "info"
-	case Warning:
-		return "warning"
-	case SeverityError:
-		return "error"
+	text, err := s.word("info", "warning", "error")
+	if err != nil {
+		return "severity(" + strconv.Itoa(int(s)) + ")"
 	}
-	return "severity(" + strconv.Itoa(int(s)) + ")"
+	return text
 }
 
-// MarshalText returns what String returns, so that JSON carries "error" and not a number.
-func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// word returns the word for the severity, and an error for one that is none.
+func (s Severity) word(info, warning, err string) (string, error) {
+	switch s {
+	case Info:
+		return info, nil
+	case Warning:
+		return warning, nil
+	case SeverityError:
+		return err, nil
+	}
+	return "", fmt.Errorf("%d is no severity: use finding.Info, finding.Warning or finding.SeverityError", int(s))
+}
+
+// MarshalText returns what String returns, so that JSON carries "error" and not a number. A severity that is none, which
+// UnmarshalText would not read, is an error.
+func (s Severity) MarshalText() ([]byte, error) {
+	text, err := s.word("info", "warning", "error")
+	return []byte(text), err
+}
 
 var _ encoding.TextUnmarshaler = (*Severity)(nil)
 
@@ -59,7 +76,7 @@ func (s *Severity) UnmarshalText(text []byte) error {
 
 // A Finding is one thing to know about one field of one object.
 type Finding struct {
-	Code     string   `json:"code"`             // stable, e.g. "WS101"; see [Codes]
+	Code     string   `json:"code"`             // stable, e.g. "WS101"
 	Severity Severity `json:"severity"`         // the same for every finding of a code
 	Object   string   `json:"object,omitempty"` // "DestinationRule default/websockets-server"; "" where there is none
 	Path     string   `json:"path,omitempty"`   // "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy"; "" for the whole object
@@ -89,32 +106,32 @@ func Is(f Finding, r Rule) bool { return f.Code == r.Code }
 
 // String returns the finding on one line, as "severity code object path: message (hint)", with
 // "file:line: " before it where the finding was read from a file. Parts that are empty are left out.
-func (f Finding) String() string {
+// It is one of the lines that [EscapeText] returns.
+func (f Finding) String() string { return f.line(f.Severity.String()) }
+
+// line is String with another word for the severity.
+func (f Finding) line(severity string) string {
 	var b strings.Builder
 	if f.File != "" {
-		b.WriteString(f.File)
+		place := f.File
 		if f.Line > 0 {
-			b.WriteByte(':')
-			b.WriteString(strconv.Itoa(f.Line))
+			place += ":" + strconv.Itoa(f.Line)
 		}
-		b.WriteString(": ")
+		b.WriteString(EscapeText(place + ": "))
 	}
-	b.WriteString(f.Severity.String())
+	b.WriteString(severity)
+	text := ""
 	for _, s := range []string{f.Code, f.Object, f.Path} {
 		if s != "" {
-			b.WriteByte(' ')
-			b.WriteString(s)
+			text += " " + s
 		}
 	}
-	b.WriteString(": ")
-	b.WriteString(f.Message)
+	text += ": " + f.Message
 	if f.Hint != "" {
-		b.WriteString(" (")
-		b.WriteString(f.Hint)
-		b.WriteByte(')')
+		text += " (" + f.Hint + ")"
 	}
-	// Messages quote what the user wrote, and a finding is one line for those who read it with line tools.
-	return strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(b.String())
+	b.WriteString(EscapeText(text))
+	return b.String()
 }
 
 // A List is the findings of one validation, plan or audit, in the order of the fields they speak of. It is no error: a
@@ -154,6 +171,9 @@ func (e *Error) Unwrap() []error { return e.Causes }
 // In returns the findings that err holds: those of the first [*Error] that errors.As finds in it, and nil where there
 // is none.
 func In(err error) List {
+	if err == nil {
+		return nil // without the memory that errors.As takes
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Findings
@@ -194,14 +214,3 @@ func (l List) filter(keep func(Finding) bool) List {
 }
 
 func isError(f Finding) bool { return f.Severity == SeverityError }
-
-// Codes returns the rules that are declared here, in the order of their codes. Those of packages destinationrule and
-// envoyfilter are what their functions Rules return.
-func Codes() []Rule { return slices.Clone(codes) }
-
-var codes = []Rule{
-	WS301, WS302, WS303, WS304, WS305, WS306, WS307, WS310, WS311, WS312, WS313, WS320,
-	WS321, WS322, WS323, WS329, WS401, WS402, WS403, WS404, WS405, WS406, WS407, WS408,
-	WS409, WS410, WS501, WS502, WS503, WS504, WS505, WS506, WS507, WS508, WS961, WS962,
-	WS963, WS964, WS965, WS966, WS969, WS971,
-}

@@ -7,53 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCodesTable(t *testing.T) {
-	list := Codes()
-	if len(list) == 0 {
-		t.Fatal("there are no codes")
-	}
-	form := regexp.MustCompile(`^WS[1-59][0-9]{2}$`)
-	for i, info := range list {
-		if !form.MatchString(info.Code) {
-			t.Errorf("%q is no code of the classes 1 to 5 and 9", info.Code)
-		}
-		if i > 0 && list[i-1].Code >= info.Code {
-			t.Errorf("%s stands after %s: the table is in ascending order, and each code is there once", info.Code, list[i-1].Code)
-		}
-		if info.Severity < Info || info.Severity > SeverityError {
-			t.Errorf("%s has the severity %v", info.Code, info.Severity)
-		}
-		if !strings.HasSuffix(info.Meaning, ".") || strings.TrimSpace(info.Meaning) != info.Meaning {
-			t.Errorf("the meaning of %s is no sentence: %q", info.Code, info.Meaning)
-		}
-		if strings.TrimSpace(info.Source) == "" || strings.TrimSpace(info.Source) != info.Source {
-			t.Errorf("%s has the source %q", info.Code, info.Source)
-		}
-	}
-}
-
-func TestCodesIsACopy(t *testing.T) {
-	list := Codes()
-	list[0].Meaning = "changed"
-	if Codes()[0].Meaning == "changed" {
-		t.Error("a change of the list changed the table")
-	}
-}
-
 func TestNew(t *testing.T) {
-	for _, info := range Codes() {
-		want := Finding{Code: info.Code, Severity: info.Severity, Path: "spec.host", Message: "m", Hint: "h", Source: info.Source}
-		if diff := cmp.Diff(want, New(info, "spec.host", "m", "h")); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
-		}
+	rule := Rule{Code: "WS101", Severity: Warning, Meaning: "A sentence.", Source: "s"}
+	want := Finding{Code: "WS101", Severity: Warning, Path: "spec.host", Message: "m", Hint: "h", Source: "s"}
+	if diff := cmp.Diff(want, New(rule, "spec.host", "m", "h")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -4,8 +4,10 @@ package fleet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"reflect"
 	"slices"
@@ -27,24 +29,40 @@ const (
 	Removed
 )
 
+var actionNames = [...]string{Added: "added", Changed: "changed", Removed: "removed"}
+
 // String returns "added", "changed" or "removed".
 func (a Action) String() string {
-	switch a {
-	case Added:
-		return "added"
-	case Changed:
-		return "changed"
-	case Removed:
-		return "removed"
+	if a < 0 || int(a) >= len(actionNames) {
+		return "action(" + strconv.Itoa(int(a)) + ")"
 	}
-	return "action(" + strconv.Itoa(int(a)) + ")"
+	return actionNames[a]
+}
+
+// MarshalText returns what String returns, so that JSON carries "added" and not a number.
+func (a Action) MarshalText() ([]byte, error) {
+	if a < 0 || int(a) >= len(actionNames) {
+		return nil, fmt.Errorf("%s is no Action", a)
+	}
+	return []byte(a.String()), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (a *Action) UnmarshalText(text []byte) error {
+	i := slices.Index(actionNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is no action: write added, changed or removed", text)
+	}
+	*a = Action(i)
+	return nil
 }
 
 // A Change is that of one file.
 type Change struct {
-	File     string // its name in the directory
-	Action   Action
+	File     string `json:"file"` // its name in the directory
+	Action   Action `json:"action"`
 	old, new string
+	info     fs.FileInfo // of the file that is changed or removed
 }
 
 // String returns "changed prod.yaml".
@@ -66,6 +84,9 @@ func (c Change) Unified() string {
 
 // WriteUnified writes the unified difference of all files.
 func (c Changes) WriteUnified(w io.Writer) error {
+	if w == nil {
+		return errors.New("the writer is nil: give one, such as os.Stdout")
+	}
 	for _, change := range c.Files {
 		if _, err := io.WriteString(w, change.Unified()); err != nil {
 			return err
@@ -76,9 +97,10 @@ func (c Changes) WriteUnified(w io.Writer) error {
 
 // A FieldChange is what a Change means for one field of an object, or for the whole object.
 type FieldChange struct {
-	Object   string // "DestinationRule prod/chat"
-	Path     string // "spec.host"; "" where the object is added or removed
-	Old, New string // as JSON; "" where there is none
+	Object string `json:"object"`         // "DestinationRule prod/chat"
+	Path   string `json:"path,omitempty"` // "spec.host"; "" where the object is added or removed
+	Old    string `json:"old,omitempty"`  // as JSON; "" where there is none
+	New    string `json:"new,omitempty"`
 }
 
 // String returns "DestinationRule prod/chat spec.host: "a" -> "b"".

@@ -3,266 +3,322 @@
 package fleet
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// An identifier makes the hashes by which the Services of a fleet are told apart.
-type identifier struct{ seed maphash.Seed }
-
-func newIdentifier() identifier { return identifier{maphash.MakeSeed()} }
-
-// An identity is a Service in hashes.
-type identity struct {
-	namespace, name uint64
-	labels          [maxParts]uint64 // of each label, where they are no more
-	workload        uint64           // of all labels together
-	regular         bool             // the one label's value is the Service's name, as is usual
-}
-
-// maxParts is up to how many labels a workload is compared with those that have some of them only: there are 14 ways to
-// leave out some of four.
-const maxParts = 4
-
-func (d identifier) of(e *entry) identity {
-	id := identity{
-		namespace: maphash.String(d.seed, e.svc.Namespace),
-		name:      maphash.String(d.seed, e.svc.Name),
-	}
-	for i, l := range e.labels {
-		value := id.name
-		if l.value != e.svc.Name {
-			value = maphash.String(d.seed, l.value)
-		}
-		h := d.label(l.key, value)
-		id.workload += h
-		if i < maxParts {
-			id.labels[i] = h
-		}
-	}
-	id.regular = len(e.labels) == 1 && e.labels[0].value == e.svc.Name
-	return id
-}
-
-// label hashes a label by its key and the hash of its value. The hash of several labels is their sum.
-func (d identifier) label(key string, value uint64) uint64 {
-	return mix(maphash.String(d.seed, key), value)
-}
-
-func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, bits.RotateLeft64(b, 32)^0xd1b54a32d192ed03)
-	return hi ^ lo
-}
-
-// What a hash in the set stands for.
-const (
-	aService        = 1 + iota // namespace and name
-	aRegularService            // the same, of one whose workload is its name under the fleet's usual key
-	aHost
-	aFilter   // the namespace of a filter whose name is the same for all Services
-	aWorkload // namespace and labels
-	aPart     // namespace and some of the labels of a workload
+// The rules of members beside each other.
+var (
+	// SameObject is the rule that members give no two objects the same name.
+	SameObject = finding.Rule{Code: "WS320", Severity: finding.SeverityError,
+		Meaning: "No two Services of a fleet may give an object the same kind, namespace and name: the one applied last would replace the other.",
+		Source:  "Kubernetes docs concepts/overview/working-with-objects/names"}
+	// SameHost is the rule that members have no two DestinationRules for one host.
+	SameHost = finding.Rule{Code: "WS321", Severity: finding.SeverityError,
+		Meaning: "No two Services of a fleet may have DestinationRules for one host: Istio takes the oldest and drops the settings of the others.",
+		Source:  "istio/istio pilot/pkg/model/destination_rule.go (mergeDestinationRule); istio/istio#51545"}
+	// OverlappingWorkloads is the rule that a pod belongs to one member.
+	OverlappingWorkloads = finding.Rule{Code: "WS322", Severity: finding.Warning,
+		Meaning: "The pods of one Service of a fleet are among those of another: the EnvoyFilters of both apply to them, and a rollback of one Service leaves the other's in force.",
+		Source:  "istio/istio pilot/pkg/model/push_context.go (EnvoyFilters: all that select a proxy are applied to it)"}
+	// NotAllRemembered is the rule that a fleet has no more members than are compared with each other.
+	NotAllRemembered = finding.Rule{Code: "WS323", Severity: finding.Warning,
+		Meaning: "Of a fleet about 65,536 Services are remembered, to compare the others with: more are compared with these only.",
+		Source:  "this library"}
 )
 
-// A fleet is what was seen of the Services so far.
-type fleet struct {
-	req  request // the mesh and the options
-	ids  identifier
-	seen hashSet
-	some [aPart + 1]bool // of which there are any: most fleets need one look a Service
-	full bool            // no more can be remembered
-	key  string          // the usual key of workloads: that of the first regular one
+// A seen is what the members so far have taken. Most members take a key only: that of a Service whose objects have the
+// usual names, and whose workload is its name under the usual label.
+type seen struct {
+	domain string
+	keys   keySet
+	any    [keyKinds]bool // of which kinds there are keys: most fleets need one look a member
+	full   bool           // no more can be remembered
+	label  string         // the usual key of workloads: that of the first Service whose one label has its name
+	key    []byte         // the key at hand
 }
 
-// maxSeen is how many hashes are remembered, so that memory does not grow with the fleet: about 0.5 MiB.
-const maxSeen = 1 << 16
+// What a key stands for.
+const (
+	usualKey     = iota // a Service that has the usual rule, filter and workload
+	pairKey             // a Service that has the usual rule and filter
+	ruleKey             // a Service that has the usual rule
+	serviceKey          // a Service
+	objectKey           // an object whose name is not usual
+	hostKey             // a rule's host that is not usual
+	workloadKey         // a namespace and labels
+	workloadPart        // a namespace and some of the labels of a workload
+	keyKinds
+)
 
-// addNew says whether there was no such hash before.
-func (f *fleet) addNew(what uint64, namespace, h uint64) bool {
-	f.some[what] = true
-	h = mix(mix(namespace, what), h)
-	if f.seen.len == maxSeen {
-		f.full = true
-		return !f.seen.has(h)
+func newSeen(mesh *wsmesh.Mesh) *seen {
+	return &seen{domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), keys: keySet{seed: maphash.MakeSeed()}}
+}
+
+func (s *seen) has(kind byte, namespace string, rest ...string) bool {
+	return s.any[kind] && s.keys.has(s.keyOf(kind, namespace, rest...))
+}
+
+// add reports whether there was no such key.
+func (s *seen) add(kind byte, namespace string, rest ...string) bool {
+	s.any[kind] = true
+	key := s.keyOf(kind, namespace, rest...)
+	if s.keys.isFull() {
+		s.full = true
+		return !s.keys.has(key)
 	}
-	return f.seen.add(h)
+	return s.keys.add(key)
 }
 
-func (f *fleet) has(what uint64, namespace, h uint64) bool {
-	return f.some[what] && f.seen.has(mix(mix(namespace, what), h))
+// keyOf writes a key. A zero byte stands in none of the strings: they are names that were checked.
+func (s *seen) keyOf(kind byte, namespace string, rest ...string) []byte {
+	s.key = append(append(s.key[:0], kind), namespace...)
+	for _, r := range rest {
+		s.key = append(append(s.key, 0), r...)
+	}
+	return s.key
 }
 
 // check compares an entry with those before it.
-func (f *fleet) check(e *entry) finding.List {
+func (s *seen) check(e *entry) finding.List {
+	namespace, name, m := e.svc.Namespace, e.svc.Name, e.made
+	named := len(e.labels) == 1 && e.labels[0].value == name
+	if named && s.label == "" {
+		s.label = e.labels[0].key
+	}
+	usualWorkload := named && e.labels[0].key == s.label
+	kind := byte(serviceKey)
+	switch {
+	case m.usualRule && m.usualFilter && usualWorkload:
+		kind = usualKey
+	case m.usualRule && m.usualFilter:
+		kind = pairKey
+	case m.usualRule:
+		kind = ruleKey
+	}
+	for other := byte(usualKey); other <= serviceKey; other++ {
+		if other != kind && s.has(other, namespace, name) {
+			return s.twice(e)
+		}
+	}
+	if !s.add(kind, namespace, name) {
+		return s.twice(e)
+	}
+
 	var l finding.List
-	id := &e.id
-	if id.regular && f.key == "" {
-		f.key = e.labels[0].key
+	if s.any[objectKey] || s.any[hostKey] || len(m.others) > 0 {
+		l = s.checkNames(e)
 	}
-	regular := id.regular && e.labels[0].key == f.key && e.filtered
-	is, other := uint64(aService), uint64(aRegularService)
-	if regular {
-		is, other = other, is
-	}
-	if f.has(other, id.namespace, id.name) || !f.addNew(is, id.namespace, id.name) {
-		return append(l, sameName(e, "the Service is given twice", "give each Service of the fleet once"))
-	}
-	if f.req.host != "" || f.req.hasBase {
-		l = append(l, f.checkHost(e)...)
-	}
-	if f.req.asm && e.filtered && !f.addNew(aFilter, id.namespace, 0) {
-		l = append(l, sameName(e, fmt.Sprintf("the EnvoyFilter %q of another Service is in the same namespace", asmFilterName),
-			"leave out WithASM where a namespace has several WebSocket servers"))
-	}
-	if e.filtered && f.overlaps(e, regular) {
-		l = append(l, finding.New(finding.WS322, "spec.selector",
-			fmt.Sprintf("the labels %s and those of another Service select the same pods", e.selector()),
+	if m.filtered && s.overlaps(e, kind == usualKey) {
+		pairs := make([]string, len(e.labels))
+		for i, l := range e.labels {
+			pairs[i] = l.key + "=" + l.value
+		}
+		l = append(l, finding.New(OverlappingWorkloads, "spec.selector",
+			fmt.Sprintf("the labels %s and those of another Service select the same pods", strings.Join(pairs, ",")),
 			"give the labels that only this server's pods have, or leave out one of the Services"))
 	}
 	if len(l) == 0 {
-		return nil // without making a text for every Service
+		return nil // without making a text for every member
 	}
-	return l.WithObject(e.svc.object())
+	return l.WithObject(e.object())
 }
 
-func sameName(e *entry, message, hint string) finding.Finding {
-	f := finding.New(finding.WS320, "metadata.name", message, hint)
-	f.Object = e.svc.object()
-	return f
+func (s *seen) twice(e *entry) finding.List {
+	return finding.List{sameObject("the Service is given twice", "give each Service of the fleet once")}.WithObject(e.object())
 }
 
-// checkHost looks at the host where it is not made of the Service's own names.
-func (f *fleet) checkHost(e *entry) finding.List {
-	r := f.req
-	r.svc = e.service()
-	host := resolveHost(r.plannedHost(), r.svc.Namespace, r.mesh.clusterDomain())
-	if f.addNew(aHost, 0, maphash.String(f.ids.seed, host)) {
-		return nil
-	}
-	return finding.List{finding.New(finding.WS321, "spec.host", fmt.Sprintf("the host %q is that of another Service too", host),
-		"leave out WithHost, so that each Service has a host of its own")}
+func sameObject(message, hint string) finding.Finding {
+	return finding.New(SameObject, "metadata.name", message, hint)
 }
 
-// overlaps says whether the workload's labels are among those of an earlier one, or the other way round.
-func (f *fleet) overlaps(e *entry, regular bool) bool {
-	id := &e.id
-	found := f.has(aWorkload, id.namespace, id.workload) || f.has(aPart, id.namespace, id.workload)
-	if regular {
-		return found // its hash as a Service is that of its workload, too
-	}
-	found = found || len(e.labels) == 1 && f.isRegular(e, 0)
-	f.addNew(aWorkload, id.namespace, id.workload)
-	if n := len(e.labels); n <= maxParts {
-		for some := 1; some < 1<<n-1; some++ {
-			var sum uint64
-			for i := range n {
-				if some>>i&1 == 1 {
-					sum += id.labels[i]
-				}
-			}
-			found = found || f.has(aWorkload, id.namespace, sum)
-			if bits.OnesCount(uint(some)) == 1 {
-				found = found || f.isRegular(e, bits.TrailingZeros(uint(some)))
-			}
-			f.addNew(aPart, id.namespace, sum)
+// checkNames compares the objects and the host, where some are not usual.
+func (s *seen) checkNames(e *entry) finding.List {
+	var l finding.List
+	m := e.made
+	taken := func(o objectName, isNew bool) {
+		if isNew {
+			return
 		}
+		hint := "give the Services' DestinationRules names of their own, or leave out one of them"
+		if o.kind == "EnvoyFilter" {
+			hint = "leave out Options.ASM where a namespace has several WebSocket servers"
+		}
+		l = append(l, sameObject(fmt.Sprintf("the %s %q of another Service is in the same namespace", o.kind, o.name), hint))
 	}
-	return found
-}
-
-// isRegular says whether the entry's label i is the whole workload of an earlier regular Service.
-func (f *fleet) isRegular(e *entry, i int) bool {
-	return e.labels[i].key == f.key && f.has(aRegularService, e.id.namespace, maphash.String(f.ids.seed, e.labels[i].value))
-}
-
-// selector returns the labels for a message.
-func (e *entry) selector() string {
-	pairs := make([]string, len(e.labels))
-	for i, l := range e.labels {
-		pairs[i] = l.key + "=" + l.value
+	for _, o := range m.others {
+		usual := s.isUsual(o)
+		taken(o, s.add(objectKey, o.namespace, o.kind, o.name) && !usual)
 	}
-	return strings.Join(pairs, ",")
+	host := m.host
+	if m.usualRule {
+		rule := objectName{"DestinationRule", e.svc.Namespace, e.svc.Name}
+		taken(rule, !s.has(objectKey, rule.namespace, rule.kind, rule.name))
+		host = istio.Host(e.svc.Name, e.svc.Namespace, s.domain)
+	}
+	if m.usualFilter {
+		filter := objectName{"EnvoyFilter", e.svc.Namespace, e.svc.Name + filterSuffix}
+		taken(filter, !s.has(objectKey, filter.namespace, filter.kind, filter.name))
+	}
+	if m.usualRule && s.has(hostKey, host) || !m.usualRule && (s.isUsualHost(host) || !s.add(hostKey, host)) {
+		l = append(l, finding.New(SameHost, "spec.host", fmt.Sprintf("the host %q is that of another Service too", host),
+			"leave out Options.Host, so that each Service has a host of its own"))
+	}
+	return l
 }
 
-// A hashSet holds 53 bits of each hash in about 7 bytes. It grows without copying, so that the memory it takes is all it
-// ever took.
-type hashSet struct {
-	buckets []uint32 // by the first 13 bits: the number of the last chunk, 0 where there is none
-	slabs   [][]hashChunk
-	n       uint32 // chunks
-	len     int    // hashes
+// isUsual reports whether an object is the usual one of an earlier member.
+func (s *seen) isUsual(o objectName) bool {
+	if o.kind == "EnvoyFilter" {
+		name, ok := strings.CutSuffix(o.name, filterSuffix)
+		return ok && (s.has(usualKey, o.namespace, name) || s.has(pairKey, o.namespace, name))
+	}
+	return s.hasRule(o.namespace, o.name)
 }
 
-// A hashChunk is up to 12 hashes of a bucket, 40 bits each. None is 0.
-type hashChunk struct {
-	low  [12]uint32
-	high [12]uint8
-	next uint32
+// isUsualHost reports whether a host is that of the usual rule of an earlier member.
+func (s *seen) isUsualHost(host string) bool {
+	if name, ok := strings.CutSuffix(host, ".svc."+s.domain); ok {
+		name, namespace, _ := strings.Cut(name, ".")
+		return s.hasRule(namespace, name)
+	}
+	return s.hasRule("", host)
 }
 
-const (
-	bucketBits = 13
-	slabSize   = 64
-)
-
-func (s *hashSet) chunk(n uint32) *hashChunk { return &s.slabs[(n-1)/slabSize][(n-1)%slabSize] }
-
-func split(h uint64) (bucket, low uint32, high uint8) {
-	low = max(uint32(h), 1)
-	return uint32(h >> (64 - bucketBits)), low, uint8(h >> 32)
+func (s *seen) hasRule(namespace, name string) bool {
+	return s.has(usualKey, namespace, name) || s.has(pairKey, namespace, name) || s.has(ruleKey, namespace, name)
 }
 
-func (s *hashSet) has(h uint64) bool {
-	if s.buckets == nil {
+// maxLabels is up to how many labels a workload is compared with those that have some of them only: there are 14 ways to
+// leave out some of four.
+const maxLabels = 4
+
+// overlaps reports whether the workload's labels are among those of an earlier one, or the other way round.
+func (s *seen) overlaps(e *entry, usual bool) bool {
+	if usual && !s.any[workloadKey] { // the usual fleet: its key as a Service is that of its workload, too
 		return false
 	}
-	bucket, low, high := split(h)
-	_, _, found := s.find(s.buckets[bucket], low, high)
+	namespace, labels := e.svc.Namespace, make([]string, 0, 2*len(e.labels))
+	for _, l := range e.labels {
+		labels = append(labels, l.key, l.value)
+	}
+	found := s.has(workloadKey, namespace, labels...) || s.has(workloadPart, namespace, labels...)
+	if usual {
+		return found
+	}
+	found = found || s.isUsualWorkload(namespace, labels)
+	s.add(workloadKey, namespace, labels...)
+	n := len(e.labels)
+	if n > maxLabels {
+		return found
+	}
+	for some := uint(1); some < 1<<n-1; some++ {
+		part := make([]string, 0, 2*bits.OnesCount(some))
+		for i := range n {
+			if some>>i&1 == 1 {
+				part = append(part, labels[2*i:2*i+2]...)
+			}
+		}
+		found = found || s.has(workloadKey, namespace, part...) || s.isUsualWorkload(namespace, part)
+		s.add(workloadPart, namespace, part...)
+	}
 	return found
 }
 
-// find looks for a hash from chunk n on. Where it is not there it returns how many hashes chunk n holds.
-func (s *hashSet) find(n uint32, low uint32, high uint8) (c *hashChunk, used int, found bool) {
-	for first := n; n != 0; n = s.chunk(n).next {
-		at := s.chunk(n)
-		i := 0
-		for ; i < len(at.low) && at.low[i] != 0; i++ {
-			if at.low[i] == low && at.high[i] == high {
-				return at, i, true
-			}
-		}
-		if n == first {
-			c, used = at, i
-		}
-	}
-	return c, used, false
+// isUsualWorkload reports whether the labels are the whole workload of an earlier member with the usual workload.
+func (s *seen) isUsualWorkload(namespace string, labels []string) bool {
+	return len(labels) == 2 && labels[0] == s.label && s.has(usualKey, namespace, labels[1])
 }
 
-// add says whether the hash was not there before.
-func (s *hashSet) add(h uint64) bool {
-	if s.buckets == nil {
-		s.buckets = make([]uint32, 1<<bucketBits)
+// A keySet is a set of texts. They stand one after the other in memory of their own, in which the garbage collector has
+// nothing to follow.
+type keySet struct {
+	seed  maphash.Seed
+	index []uint32 // by the hash, or next to it: where the key begins in text, and 8 bits of its hash above; 0: none
+	text  []byte   // the keys, each after its length, from 1 on
+	len   int
+}
+
+// What a keySet holds, so that memory does not grow with the fleet: names of the usual length take 2 MiB.
+const (
+	maxKeys = 1 << 16
+	maxText = 1 << 23
+)
+
+func (s *keySet) isFull() bool { return s.len >= maxKeys || len(s.text) >= maxText }
+
+func (s *keySet) has(key []byte) bool {
+	if s.len == 0 {
+		return false
 	}
-	bucket, low, high := split(h)
-	n := s.buckets[bucket]
-	c, used, found := s.find(n, low, high)
+	_, _, found := s.find(key)
+	return found
+}
+
+// find returns the place of a key in the index, or the place for it, and the bits of its hash.
+func (s *keySet) find(key []byte) (at uint64, hash uint32, found bool) {
+	h := maphash.Bytes(s.seed, key)
+	hash = uint32(h>>32) &^ offset
+	mask := uint64(len(s.index) - 1)
+	for at = h & mask; s.index[at] != 0; at = (at + 1) & mask {
+		if s.index[at]&^offset != hash {
+			continue
+		}
+		if k, _ := s.key(s.index[at] & offset); bytes.Equal(k, key) {
+			return at, hash, true
+		}
+	}
+	return at, hash, false
+}
+
+// offset are the bits of an index that say where the key begins.
+const offset = 1<<24 - 1
+
+// key returns the key that begins at at, and where the next one begins.
+func (s *keySet) key(at uint32) (key []byte, next uint32) {
+	length, width := binary.Uvarint(s.text[at:])
+	from := at + uint32(width)
+	next = from + uint32(length)
+	return s.text[from:next], next
+}
+
+// add adds a key, and reports whether it was not there before.
+func (s *keySet) add(key []byte) bool {
+	if 2*s.len >= len(s.index) {
+		s.grow()
+	}
+	at, hash, found := s.find(key)
 	if found {
 		return false
 	}
-	if c == nil || used == len(c.low) {
-		if s.n%slabSize == 0 {
-			s.slabs = append(s.slabs, make([]hashChunk, slabSize))
-		}
-		s.n++
-		s.buckets[bucket] = s.n
-		c, used = s.chunk(s.n), 0
-		c.next = n
+	if need := len(key) + binary.MaxVarintLen64; cap(s.text)-len(s.text) < need {
+		s.text = slices.Grow(s.text, max(len(s.text), need))
 	}
-	c.low[used], c.high[used] = low, high
+	s.index[at] = uint32(len(s.text)) | hash
+	s.text = append(binary.AppendUvarint(s.text, uint64(len(key))), key...)
 	s.len++
 	return true
+}
+
+func (s *keySet) grow() {
+	if s.len == 0 {
+		s.text = make([]byte, 1, 1<<10)
+	}
+	s.index = make([]uint32, max(256, 2*len(s.index)))
+	for n := uint32(1); n < uint32(len(s.text)); {
+		key, next := s.key(n)
+		at, hash, _ := s.find(key)
+		s.index[at] = n | hash
+		n = next
+	}
 }

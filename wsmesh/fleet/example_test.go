@@ -12,19 +12,24 @@ import (
 
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
-func ExampleGenerate() {
-	services := []wsmesh.Service{
-		{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
-		{Name: "push", Namespace: "prod", Workload: map[string]string{"app": "push"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
+func ExampleFleet_Generate() {
+	port := wsmesh.Port{Number: 80, Name: "http"}
+	f := fleet.Fleet{
+		Mesh:    wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
+		Options: wsmesh.Options{HTTP1: true},
+		Services: fleet.Members(
+			fleet.Member{Service: wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Ports: []wsmesh.Port{port}}},
+			fleet.Member{Service: wsmesh.Service{Name: "push", Namespace: "prod", Workload: map[string]string{"app": "push"}, Ports: []wsmesh.Port{port}}},
+		),
 	}
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
 	// A first run that writes nothing shows whether all of them are accepted.
-	if _, err := wsmesh.Generate(context.Background(), io.Discard, wsmesh.Services(services), mesh); err != nil {
+	if _, err := f.Generate(context.Background(), io.Discard); err != nil {
 		log.Fatal(err)
 	}
-	summary, err := wsmesh.Generate(context.Background(), os.Stdout, wsmesh.Services(services), mesh, wsmesh.WithHTTP1())
+	summary, err := f.Generate(context.Background(), os.Stdout)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -58,26 +63,35 @@ func ExampleGenerate() {
 
 // Services that come one by one, from a database say, need not all be in memory. A sequence that cannot go on yields
 // an error.
-func ExampleGenerate_sequence() {
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
-	sequence := func(yield func(wsmesh.Service, error) bool) {
+func ExampleFleet_Generate_sequence() {
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	sequence := func(yield func(fleet.Member, error) bool) {
 		for i := range 50_000 {
 			name := fmt.Sprintf("chat-%d", i)
-			svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Port: wsmesh.Port{Number: 80, Name: "http"}}
-			if !yield(svc, nil) {
+			svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}}
+			if !yield(fleet.Member{Service: svc}, nil) {
 				return
 			}
 		}
 	}
-	summary, err := wsmesh.Generate(context.Background(), io.Discard, sequence, mesh)
+	f := fleet.Fleet{Mesh: mesh, Services: sequence}
+	summary, err := f.Generate(context.Background(), io.Discard)
 	fmt.Println(summary.Services, summary.Objects, summary.Codes, err)
 	// Output:
 	// 50000 100000 map[WS305:50000] <nil>
 }
 
-func ExampleServices() {
-	for svc := range wsmesh.Services([]wsmesh.Service{{Name: "chat"}, {Name: "push"}}) {
-		fmt.Println(svc.Name)
+func ExampleMembers() {
+	services := []wsmesh.Service{{Name: "chat"}, {Name: "push"}}
+	members := make([]fleet.Member, len(services))
+	for i, svc := range services {
+		members[i] = fleet.Member{Service: svc}
+	}
+	for m := range fleet.Members(members...) {
+		fmt.Println(m.Name)
 	}
 	// Output:
 	// chat
@@ -85,7 +99,7 @@ func ExampleServices() {
 }
 
 func ExampleParseInventory() {
-	inv, err := wsmesh.ParseInventory([]byte(`
+	f, err := fleet.ParseInventory([]byte(`
 apiVersion: wsmesh.dev/v1alpha1
 kind: Inventory
 mesh: {proxies: ["1.24.1"]}
@@ -99,22 +113,25 @@ services:
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = wsmesh.Generate(context.Background(), io.Discard, wsmesh.Services(inv.Services), inv.Mesh, inv.Options...)
+	_, err = f.Generate(context.Background(), io.Discard)
 	fmt.Println(err)
 	// Output:
 	// fleet.yaml:9: error WS503 Service prod/push services[1].workload: no workload labels are given (give the labels of the server's pods, such as app=websockets-server; they are never guessed)
 }
 
-func ExampleSync() {
+func ExampleFleet_Sync() {
 	dir, err := os.MkdirTemp("", "manifests")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	chat := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}
+	f := fleet.Fleet{
+		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
+		Services: fleet.Members(fleet.Member{Service: chat}),
+	}
 	for range 2 {
-		changes, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+		changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{})
 		fmt.Println(changes.Files, err)
 	}
 	// Output:
@@ -122,19 +139,22 @@ func ExampleSync() {
 	// [] <nil>
 }
 
-func ExampleDiff() {
+func ExampleFleet_Diff() {
 	dir, err := os.MkdirTemp("", "manifests")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
-	if _, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh); err != nil {
+	chat := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}
+	f := fleet.Fleet{
+		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
+		Services: fleet.Members(fleet.Member{Service: chat}),
+	}
+	if _, err := f.Sync(context.Background(), dir, fleet.SyncOptions{}); err != nil {
 		log.Fatal(err)
 	}
-	services[0].Workload["app"] = "chat-v2"
-	changes, err := wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+	chat.Workload["app"] = "chat-v2"
+	changes, err := f.Diff(context.Background(), dir, fleet.SyncOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -147,14 +167,17 @@ func ExampleDiff() {
 }
 
 // changesOf is what Diff finds where a fleet's labels changed after Sync.
-func changesOf(dir string) (wsmesh.Changes, error) {
-	services := []wsmesh.Service{{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}}
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
-	if _, err := wsmesh.Sync(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh); err != nil {
-		return wsmesh.Changes{}, err
+func changesOf(dir string) (fleet.Changes, error) {
+	chat := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}
+	f := fleet.Fleet{
+		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
+		Services: fleet.Members(fleet.Member{Service: chat}),
 	}
-	services[0].Workload["app"] = "chat-v2"
-	return wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh)
+	if _, err := f.Sync(context.Background(), dir, fleet.SyncOptions{}); err != nil {
+		return fleet.Changes{}, err
+	}
+	chat.Workload["app"] = "chat-v2"
+	return f.Diff(context.Background(), dir, fleet.SyncOptions{})
 }
 
 func ExampleChange_Unified() {

@@ -3,68 +3,45 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A Summary says what [Generate] read, wrote and found.
-type Summary struct {
-	Services int            // read
-	Objects  int            // written
-	Bytes    int64          // written
-	Codes    map[string]int // how many findings of each code there are, all counted
-	Findings finding.List   // the first 1,000 warnings and errors, in the order of the Services
-}
-
-// maxListed is how many warnings and errors a Summary lists.
-const maxListed = 1000
-
-// Services returns a slice of Services as the sequence that [Generate] reads.
-func Services(services []Service) iter.Seq2[Service, error] {
-	return func(yield func(Service, error) bool) {
-		for _, s := range services {
-			if !yield(s, nil) {
-				return
-			}
-		}
-	}
-}
-
-// Generate writes the manifests of a fleet: for each Service of the sequence what [NewPlan] with the same mesh and
-// options and [Plan.WriteYAML] write, in the order of the sequence, as one stream of YAML documents. The bytes are the
-// same on every run and on any number of cores.
+// Generate writes the manifests of the fleet: for each member what [wsmesh.NewPlan] with the mesh and the options and
+// [wsmesh.Plan.WriteYAML] write, in the order of the sequence, as one stream of YAML documents. The bytes are the same on
+// every run and on any number of cores. Memory does not grow with the fleet.
 //
-// Memory does not grow with the fleet.
-//
-// Beside what NewPlan finds in one Service, Generate reports two that give objects the same name (WS320) or are for
-// the same host (WS321), and warns of workloads that overlap (WS322): where the labels of one are among those of the
-// other. Of more than four labels only the very same are seen. It remembers 65,536 Services for that, fewer where
-// workloads have several labels; those after them are compared with these only, which is a warning too (WS323). Services
-// are told apart by 53 bits of a hash, another one on every run: among 50,000 Services one is wrongly taken for another
-// in one of 7,200,000 runs.
+// What NewPlan finds in the mesh is reported once, and not for each member. Beside what it finds in one Service, Generate reports two that give objects the same name (WS320) or are for the
+// same host (WS321), and warns of workloads that overlap (WS322): where the labels of one are among those of the other. Of
+// more than four labels only the very same are seen. It remembers 65,536 Services for that, fewer where workloads have
+// several labels; those after them are compared with these only, which is a warning too (WS323).
 //
 // The error lists the Services that are refused, as a [*finding.Error] in errors.As. Nothing of a refused Service is
 // written, nor of any that comes after it: the stream then ends with a whole document, the rest of the sequence is
 // checked only, and the Summary counts all that is wrong. To have all or nothing, run Generate with [io.Discard] as the
-// writer first, or use [Sync].
+// writer first, or use [Fleet.Sync].
 //
-// Generate also ends with an error where the sequence yields one, the writer fails or the context is cancelled; the
-// Summary says how far it came. The sequence is read by the calling goroutine, and w is written by another, in calls
-// one after the other. A Service's Workload is copied at once, so that the sequence may use one map for all.
-func Generate(ctx context.Context, w io.Writer, services iter.Seq2[Service, error], mesh Mesh, opts ...Option) (Summary, error) {
+// Generate also ends with an error where the sequence yields one, the writer fails or the context is done; the Summary says
+// how far it came. The calling goroutine reads the sequence and writes to w.
+func (f *Fleet) Generate(ctx context.Context, w io.Writer) (Summary, error) {
 	sum := Summary{Codes: map[string]int{}}
+	if w == nil {
+		return sum, errors.New("the writer is nil: give one, such as os.Stdout")
+	}
 	first := true
-	err := generate(ctx, services, mesh, opts, &sum, func(b *batch, n int) error {
+	err := f.generate(ctx, &sum, func(b *batch, n int) error {
 		text := b.text(0, n)
 		if len(text) == 0 {
 			return nil
@@ -82,7 +59,7 @@ func Generate(ctx context.Context, w io.Writer, services iter.Seq2[Service, erro
 			return fmt.Errorf("writing the manifests: %w", err)
 		}
 		for i := range n {
-			sum.Objects += b.entries[i].objects
+			sum.Objects += b.entries[i].made.objects
 		}
 		return nil
 	})
@@ -92,27 +69,25 @@ func Generate(ctx context.Context, w io.Writer, services iter.Seq2[Service, erro
 // separator stands before each document of a stream but the first.
 const separator = "---\n"
 
-// batchSize is how many Services go from hand to hand together: enough to make the passing cheap, and few enough that
-// all batches under way together are small.
+// batchSize is how many members go from hand to hand together: enough to make the passing cheap, and few enough that all
+// batches under way together are small.
 const batchSize = 128
 
-// An entry is a Service of a batch: first what was read, then what came of it.
+// An entry is a member of a batch: first what was read, then what came of it.
 type entry struct {
-	svc    Service // its Workload is nil: see labels
-	labels []label // its Workload, in the order of the keys
+	svc     wsmesh.Service // its Workload is nil: see labels
+	labels  []label        // its Workload, in the order of the keys
+	options *wsmesh.Options
 
-	end      int // of its documents in the batch's text
-	objects  int
-	codes    []string     // of the plan's findings
+	made     *made        // nil where the member is refused
+	end      int          // of its documents in the batch's text
 	findings finding.List // the errors, or the warnings where they are to be listed
-	filtered bool         // the plan has EnvoyFilters
-	id       identity
 }
 
 type label struct{ key, value string }
 
 // service returns the Service as it was read.
-func (e *entry) service() Service {
+func (e *entry) service() wsmesh.Service {
 	svc := e.svc
 	svc.Workload = make(map[string]string, len(e.labels))
 	for _, l := range e.labels {
@@ -121,25 +96,37 @@ func (e *entry) service() Service {
 	return svc
 }
 
-// A batch is consecutive Services of the sequence.
+// object names the Service in findings.
+func (e *entry) object() string {
+	if e.svc.Namespace == "" {
+		return "Service " + e.svc.Name
+	}
+	return "Service " + e.svc.Namespace + "/" + e.svc.Name
+}
+
+// A batch is consecutive members of the sequence.
 type batch struct {
-	first   int // the number of its first Service in the sequence
+	first   int // the number of its first member in the sequence
 	entries []entry
-	labels  []label // what the entries' labels point into
-	out     []byte  // the documents, each with a separator before it
-	err     error   // a plan that cannot be written
-	done    chan struct{}
+	labels  []label       // what the entries' labels point into
+	ports   []wsmesh.Port // what the entries' ports point into
+	out     []byte        // the documents, each with a separator before it
+	err     error         // a plan that cannot be written
+	planned chan struct{} // holds one value when the planner is done with the batch
 }
 
-func (b *batch) add(svc Service) {
-	labels := b.workload(svc.Workload)
+func (b *batch) add(svc wsmesh.Service, options *wsmesh.Options) {
+	labels := b.sorted(svc.Workload)
 	svc.Workload = nil
-	b.entries = append(b.entries, entry{svc: svc, labels: labels})
+	from := len(b.ports)
+	b.ports = append(b.ports, svc.Ports...)
+	svc.Ports = b.ports[from:len(b.ports):len(b.ports)]
+	b.entries = append(b.entries, entry{svc: svc, labels: labels, options: options})
 }
 
-// workload returns the labels in the order of the keys. Most Services have the keys of the one before, and to look these
-// up takes a third of the time of a walk over the map.
-func (b *batch) workload(workload map[string]string) []label {
+// sorted returns the labels in the order of the keys. Most Services have the keys of the one before, and to look these up
+// takes a third of the time of a walk over the map.
+func (b *batch) sorted(workload map[string]string) []label {
 	from := len(b.labels)
 	if n := len(b.entries); n > 0 && len(b.entries[n-1].labels) == len(workload) {
 		for _, l := range b.entries[n-1].labels {
@@ -172,224 +159,153 @@ func (b *batch) text(i, n int) []byte {
 	return b.out[from:to]
 }
 
-// A generator is one run over a sequence.
-type generator struct {
-	base   request
-	ids    identifier
-	forms  forms
-	listed atomic.Bool // as many findings are listed as may be
-}
-
-// generate reads the sequence, plans its Services on all cores, and calls emit with each batch in turn and the number
-// of its entries that may be written. It fills in the Summary, except for what emit writes.
-func generate(ctx context.Context, services iter.Seq2[Service, error], mesh Mesh, opts []Option, sum *Summary, emit func(*batch, int) error) error {
-	mesh.ControlPlanes, mesh.Proxies = slices.Clone(mesh.ControlPlanes), slices.Clone(mesh.Proxies)
-	g := &generator{base: newRequest(mesh, opts), ids: newIdentifier()}
-	if problems := g.base.checkMesh(); problems.Err() != nil {
-		for _, f := range problems {
-			sum.Codes[f.Code]++
-		}
-		sum.Findings = problems
-		return problems.Err()
-	}
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	workers := min(runtime.GOMAXPROCS(0), 8)
-	flight := 2*workers + 2
-	work, ordered, free := make(chan *batch, flight), make(chan *batch, flight), make(chan *batch, flight)
-	for range flight {
-		free <- &batch{done: make(chan struct{}, 1)}
-	}
-	for range workers {
-		go func() {
-			p := planner{generator: g}
-			for b := range work {
-				p.plan(b)
-				b.done <- struct{}{}
-			}
-		}()
-	}
-	c := collector{generator: g, sum: sum, emit: emit, fleet: &fleet{req: g.base, ids: g.ids}}
-	var collecting sync.WaitGroup
-	collecting.Add(1)
-	go func() {
-		defer collecting.Done()
-		for b := range ordered {
-			<-b.done
-			if ctx.Err() == nil {
-				if err := c.collect(b); err != nil {
-					cancel(err)
-				}
-			}
-			free <- b
-		}
-	}()
-
-	err := read(ctx, services, &sum.Services, work, ordered, free)
-	collecting.Wait()
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	if err != nil {
-		return err
-	}
-	return c.refused()
-}
-
-// read passes the Services on in batches, until there are no more or the context is done.
-func read(ctx context.Context, services iter.Seq2[Service, error], n *int, work, ordered chan<- *batch, free <-chan *batch) error {
-	// Also where the sequence panics nobody is left waiting.
-	defer close(ordered)
-	defer close(work)
-	b := <-free
-	pass := func() {
-		ordered <- b
-		work <- b
-	}
-	b.reset(0)
-	for svc, err := range services {
-		if err != nil {
-			pass()
-			return fmt.Errorf("reading the Services: %w", err)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		b.add(svc)
-		*n++
-		if len(b.entries) == batchSize {
-			pass()
-			b = <-free
-			b.reset(*n)
-		}
-	}
-	pass()
-	return nil
-}
-
 func (b *batch) reset(first int) {
 	if b.out == nil {
 		b.out = make([]byte, 0, batchSize<<10) // the documents of a Service have about 1 kB
 		b.entries = make([]entry, 0, batchSize)
 		b.labels = make([]label, 0, batchSize)
+		b.ports = make([]wsmesh.Port, 0, batchSize)
 	}
-	clear(b.entries) // of what the last Services hold in memory
+	clear(b.entries) // of what the last members hold in memory
 	clear(b.labels)
-	b.first, b.entries, b.labels, b.out, b.err = first, b.entries[:0], b.labels[:0], b.out[:0], nil
+	clear(b.ports)
+	b.first, b.entries, b.labels, b.ports, b.out, b.err = first, b.entries[:0], b.labels[:0], b.ports[:0], b.out[:0], nil
 }
 
-// A planner makes the documents of one batch after the other.
-type planner struct {
-	*generator
-	filler
+// A generator is one run over a fleet.
+type generator struct {
+	mesh               wsmesh.Mesh
+	ofMesh             finding.List // what there is to know of the mesh, which every plan repeats
+	oldestControlPlane version.Release
+	own                *wsmesh.Options   // the fleet's
+	known              []*wsmesh.Options // the fleet's, and those of members
+	shapes             shapes
+	listed             atomic.Bool // the Summary's list is full
 }
 
-func (p *planner) plan(b *batch) {
-	for i := range b.entries {
-		e := &b.entries[i]
-		e.id = p.ids.of(e)
-		if err := p.write(b, e, b.first+i); err != nil && b.err == nil {
-			b.err = err
+// generate reads the sequence, plans its members on all cores, and calls emit with each batch in turn and the number of its
+// entries that may be written. It fills in the Summary, except for what emit writes. The sequence and emit run in the
+// calling goroutine: where one of them panics, nothing is left running.
+func (f *Fleet) generate(ctx context.Context, sum *Summary, emit func(*batch, int) error) error {
+	if ctx == nil {
+		return errors.New("the context is nil: give one, such as context.Background()")
+	}
+	ofMesh, err := f.check()
+	for _, p := range ofMesh {
+		sum.Codes[p.Code]++
+		if f.locate != nil {
+			p = f.locate(-1, p)
 		}
-		e.end = len(b.out)
+		sum.Findings = append(sum.Findings, p)
 	}
-}
-
-// formsFrom is how many Services are planned one by one first: forms do not pay for a few.
-const formsFrom = 4
-
-// checkEvery is how many Services of a fleet there are between two for which a form is held against the plan.
-const checkEvery = 1000
-
-func (p *planner) write(b *batch, e *entry, number int) error {
-	if number < formsFrom {
-		return p.byPlan(b, e)
-	}
-	f, isNew := p.formOf(e)
-	if f == nil {
-		return p.byPlan(b, e)
-	}
-	from := len(b.out)
-	b.out = p.fill(b.out, f, e)
-	e.objects, e.codes, e.filtered = f.objects, f.codes, f.filtered
-	list := f.warns && !p.listed.Load()
-	if !isNew && number%checkEvery != 0 && !list {
-		return nil
-	}
-	r := p.base
-	r.svc = e.service()
-	plan, err := newPlan(r)
 	if err != nil {
-		return formError(e, err.Error())
-	}
-	if list {
-		e.findings = plan.Findings().Warnings()
-	}
-	byForm := b.out[from:]
-	if b.out, err = appendPlan(b.out, plan); err != nil {
 		return err
 	}
-	end := from + len(byForm)
-	if !bytes.Equal(b.out[end:], byForm) {
-		return formError(e, fmt.Sprintf("the form gives\n%s\nand the plan\n%s", byForm, b.out[end:]))
-	}
-	b.out = b.out[:end]
-	return nil
-}
+	own, mesh := f.Options.Clone(), f.Mesh
+	mesh.ControlPlanes, mesh.Proxies = slices.Clone(mesh.ControlPlanes), slices.Clone(mesh.Proxies)
+	g := &generator{mesh: mesh, ofMesh: ofMesh, own: &own, known: []*wsmesh.Options{&own}}
+	_, g.oldestControlPlane, _ = mesh.Oldest() // the mesh has a release: it was checked
+	c := collector{generator: g, locate: f.locate, sum: sum, emit: emit, seen: newSeen(&mesh)}
 
-func formError(e *entry, what string) error {
-	return fmt.Errorf("%s: an error of wsmesh, please report it: NewPlan and Generate differ: %s", e.svc.object(), what)
-}
-
-// byPlan makes the documents of any Service.
-func (p *planner) byPlan(b *batch, e *entry) error {
-	r := p.base
-	r.svc = e.service()
-	plan, err := newPlan(r)
-	if err != nil {
-		e.findings = finding.In(err)
-		e.codes = codesOf(e.findings)
-		return nil
+	workers := min(runtime.GOMAXPROCS(0), 8)
+	batches := make([]batch, 2*workers+2) // a ring: each is collected before it is used again
+	for i := range batches {
+		batches[i].planned = make(chan struct{}, 1)
 	}
-	all := plan.Findings()
-	e.codes = codesOf(all)
-	if !p.listed.Load() {
-		e.findings = all.Warnings()
+	work := make(chan *batch, len(batches))
+	var planners sync.WaitGroup
+	for range workers {
+		planners.Go(func() {
+			p := planner{generator: g}
+			for b := range work {
+				p.plan(b)
+				b.planned <- struct{}{}
+			}
+		})
 	}
-	e.objects, e.filtered = 1+len(plan.filters), len(plan.filters) > 0
-	b.out, err = appendPlan(b.out, plan)
-	return err
-}
+	defer planners.Wait()
+	defer close(work)
 
-// appendPlan appends the plan's documents, each with a separator before it.
-func appendPlan(dst []byte, plan *Plan) ([]byte, error) {
-	for _, o := range plan.objects() {
-		var err error
-		if dst, err = o.AppendYAML(append(dst, separator...)); err != nil {
-			return dst, err
+	passed, collected := 0, 0 // batches
+	collect := func() error {
+		b := &batches[collected%len(batches)]
+		collected++
+		<-b.planned
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return c.collect(b)
+	}
+	var failed error
+	b := &batches[0]
+	b.reset(0)
+	for m, err := range f.Services {
+		if err != nil {
+			failed = fmt.Errorf("reading the Services: %w", err)
+			break
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		b.add(m.Service, g.options(m.Options))
+		sum.Services++
+		if len(b.entries) < batchSize {
+			continue
+		}
+		work <- b
+		if passed++; passed-collected == len(batches) {
+			if err := collect(); err != nil {
+				return err
+			}
+		}
+		b = &batches[passed%len(batches)]
+		b.reset(sum.Services)
+	}
+	work <- b
+	for passed++; collected < passed; {
+		if err := collect(); err != nil {
+			return err
 		}
 	}
-	return dst, nil
+	if failed != nil {
+		return failed
+	}
+	return c.refused()
 }
 
-func codesOf(l finding.List) []string {
-	codes := make([]string, len(l))
-	for i, f := range l {
-		codes[i] = f.Code
+// maxKnown is how many different options are remembered: a fleet has a few.
+const maxKnown = 16
+
+// options returns a copy of a member's options: the same for members whose options are equal, so that they share templates.
+func (g *generator) options(o *wsmesh.Options) *wsmesh.Options {
+	if o == nil {
+		return g.own
 	}
-	return codes
+	if o.Base == nil {
+		for _, known := range g.known {
+			if reflect.DeepEqual(known, o) {
+				return known
+			}
+		}
+	}
+	c := o.Clone()
+	if o.Base == nil && len(g.known) < maxKnown {
+		g.known = append(g.known, &c)
+	}
+	return &c
 }
 
 // A collector takes the batches in their order.
 type collector struct {
 	*generator
+	locate   func(int, finding.Finding) finding.Finding
 	sum      *Summary
 	emit     func(*batch, int) error
-	fleet    *fleet
-	stopped  bool // at a Service that is refused
+	seen     *seen
+	stopped  bool // at a member that is refused
 	unlisted int  // errors
-	tally    tally
+	same     *made
+	n        int // entries with the same in a row
 }
 
 func (c *collector) collect(b *batch) error {
@@ -399,37 +315,60 @@ func (c *collector) collect(b *batch) error {
 	n := len(b.entries)
 	for i := range b.entries {
 		e := &b.entries[i]
-		c.tally.add(c.sum, e.codes)
+		c.count(e)
 		c.list(b.first+i, e.findings)
-		refused := e.objects == 0
+		refused := e.made == nil
 		if !refused {
-			problems := c.fleet.check(e)
+			problems := c.seen.check(e)
 			for _, f := range problems {
 				c.sum.Codes[f.Code]++
 			}
 			c.list(b.first+i, problems)
 			refused = problems.Err() != nil
 		}
-		c.full(b.first+i, e)
+		if c.seen.full && c.sum.Codes[NotAllRemembered.Code] == 0 {
+			c.full(b.first+i, e)
+		}
 		if refused && !c.stopped {
 			c.stopped = true
 			n = i
 		}
 	}
-	c.tally.flush(c.sum)
+	c.flush()
 	if c.stopped && n == len(b.entries) {
-		n = 0 // an earlier batch's Service was refused
+		n = 0 // a member of an earlier batch was refused
 	}
 	return c.emit(b, n)
 }
 
-// full says once that no more Services are remembered.
-func (c *collector) full(number int, e *entry) {
-	if !c.fleet.full || c.sum.Codes[finding.WS323.Code] > 0 {
+// count counts the findings of an entry's plan. Most entries have the very same as the one before.
+func (c *collector) count(e *entry) {
+	if e.made == nil {
+		for _, f := range e.findings {
+			c.sum.Codes[f.Code]++
+		}
 		return
 	}
-	f := finding.New(finding.WS323, "", "from here on Services are compared with earlier ones only, and not with each other", "generate the manifests of each cluster apart")
-	f.Object = e.svc.object()
+	if e.made != c.same {
+		c.flush()
+		c.same = e.made
+	}
+	c.n++
+}
+
+func (c *collector) flush() {
+	if c.same != nil {
+		for _, code := range c.same.codes {
+			c.sum.Codes[code] += c.n
+		}
+	}
+	c.same, c.n = nil, 0
+}
+
+// full says that no more Services are remembered.
+func (c *collector) full(number int, e *entry) {
+	f := finding.New(NotAllRemembered, "", "from here on Services are compared with earlier ones only, and not with each other", "generate the manifests of each cluster apart")
+	f.Object = e.object()
 	c.sum.Codes[f.Code]++
 	c.list(number, finding.List{f})
 }
@@ -437,8 +376,8 @@ func (c *collector) full(number int, e *entry) {
 func (c *collector) list(number int, l finding.List) {
 	for _, f := range l {
 		if len(c.sum.Findings) < maxListed {
-			if c.base.locate != nil {
-				f = c.base.locate(number, f)
+			if c.locate != nil {
+				f = c.locate(number, f)
 			}
 			c.sum.Findings = append(c.sum.Findings, f)
 			continue
@@ -450,32 +389,11 @@ func (c *collector) list(number int, l finding.List) {
 	}
 }
 
-// refused returns the errors that were found in Services.
+// refused returns the errors that were found in members.
 func (c *collector) refused() error {
 	l := c.sum.Findings.Errors()
 	if c.unlisted > 0 {
-		l = append(l, finding.New(finding.WS329, "", fmt.Sprintf("%d more errors are not listed", c.unlisted), "correct those that are, and try again"))
+		l = append(l, finding.New(MoreErrors, "", fmt.Sprintf("%d more errors are not listed", c.unlisted), "correct those that are, and try again"))
 	}
 	return l.Err()
-}
-
-// A tally counts codes. Most Services have the very codes of the one before.
-type tally struct {
-	codes []string
-	n     int
-}
-
-func (t *tally) add(sum *Summary, codes []string) {
-	if len(codes) == 0 || len(codes) != len(t.codes) || &codes[0] != &t.codes[0] {
-		t.flush(sum)
-		t.codes = codes
-	}
-	t.n++
-}
-
-func (t *tally) flush(sum *Summary) {
-	for _, code := range t.codes {
-		sum.Codes[code] += t.n
-	}
-	t.codes, t.n = nil, 0
 }

@@ -6,92 +6,121 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
+	sigsyaml "sigs.k8s.io/yaml"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/version"
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// An Inventory is a fleet as it was read from a file: what [Generate], [Sync] and [Diff] take.
-type Inventory struct {
-	Mesh     Mesh
-	Services []Service // with the defaults filled in
-	Options  []Option  // what the file's options ask for; with them findings say where in the file they are
-}
+// The rules of an inventory's text.
+var (
+	// NotInventory is the rule that an inventory says that it is one.
+	NotInventory = finding.Rule{Code: "WS961", Severity: finding.SeverityError,
+		Meaning: "An inventory must say that it is one: apiVersion wsmesh.dev/v1alpha1, kind Inventory.", Source: "this library"}
+	// MalformedInventory is the rule that an inventory is one YAML document.
+	MalformedInventory = finding.Rule{Code: "WS962", Severity: finding.SeverityError,
+		Meaning: "An inventory must be one document of well-formed YAML or JSON.", Source: "YAML 1.2 as go.yaml.in/yaml/v3 reads it"}
+	// UnknownKey is the rule that an inventory has no key that means nothing.
+	UnknownKey = finding.Rule{Code: "WS963", Severity: finding.SeverityError,
+		Meaning: "A key of an inventory must be known.", Source: "this library"}
+	// WrongType is the rule that a value of an inventory has the type of its key.
+	WrongType = finding.Rule{Code: "WS964", Severity: finding.SeverityError,
+		Meaning: "A value of an inventory must have the type of its key.", Source: "YAML 1.2, section 10.3"}
+	// DuplicateKey is the rule that no key of an inventory stands twice.
+	DuplicateKey = finding.Rule{Code: "WS965", Severity: finding.SeverityError,
+		Meaning: "A key must stand only once in a mapping.", Source: "YAML 1.2, section 3.2.1.3"}
+	// NoServices is the rule that an inventory has a list of Services, which may be empty.
+	NoServices = finding.Rule{Code: "WS966", Severity: finding.SeverityError,
+		Meaning: "An inventory must list its services, be there none.", Source: "this library"}
+	// MoreProblems says that an inventory has more problems than are listed.
+	MoreProblems = finding.Rule{Code: "WS969", Severity: finding.SeverityError,
+		Meaning: "No more than 1,000 problems of an inventory's text are listed.", Source: "this library"}
+)
 
 // The keys of an inventory. Their JSON Schema, for editors, is inventory.schema.json beside this file.
 type inventoryFile struct {
-	APIVersion string             `json:"apiVersion"`
-	Kind       string             `json:"kind"`
-	Metadata   inventoryMetadata  `json:"metadata"`
-	Mesh       inventoryMesh      `json:"mesh"`
-	Options    inventoryOptions   `json:"options"`
-	Defaults   inventoryDefaults  `json:"defaults"`
-	Services   []inventoryService `json:"services"`
+	APIVersion string             `yaml:"apiVersion"`
+	Kind       string             `yaml:"kind"`
+	Metadata   inventoryMetadata  `yaml:"metadata"`
+	Mesh       inventoryMesh      `yaml:"mesh"`
+	Options    inventoryOptions   `yaml:"options"`
+	Defaults   inventoryDefaults  `yaml:"defaults"`
+	Services   []inventoryService `yaml:"services"`
 }
 
-// inventoryMetadata is for kustomize and kpt, which want a name and carry annotations.
+// An inventoryMetadata is for kustomize and kpt, which want a name and carry annotations.
 type inventoryMetadata struct {
-	Name        string            `json:"name"`
-	Namespace   string            `json:"namespace"`
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
+	Name        string            `yaml:"name"`
+	Namespace   string            `yaml:"namespace"`
+	Labels      map[string]string `yaml:"labels"`
+	Annotations map[string]string `yaml:"annotations"`
 }
 
 type inventoryMesh struct {
-	ControlPlanes []string `json:"controlPlanes"`
-	Proxies       []string `json:"proxies"`
-	ClusterDomain string   `json:"clusterDomain"`
-	RootNamespace string   `json:"rootNamespace"`
+	ControlPlanes []string `yaml:"controlPlanes"`
+	Proxies       []string `yaml:"proxies"`
+	ClusterDomain string   `yaml:"clusterDomain"`
+	RootNamespace string   `yaml:"rootNamespace"`
 }
 
+// In inventoryOptions a pointer that is nil, like a slice or map, is a key that is not there.
 type inventoryOptions struct {
-	ASM            bool               `json:"asm"`
-	HTTP1          bool               `json:"http1"`
-	Labels         map[string]string  `json:"labels"`
-	Annotations    map[string]string  `json:"annotations"`
-	Gateways       []inventoryGateway `json:"gateways"`
-	ProxyVersion   string             `json:"proxyVersion"`
-	APIVersion     string             `json:"apiVersion"`
-	MinimumRelease string             `json:"minimumRelease"`
+	HTTP1          *bool              `yaml:"http1"`
+	ByPods         *bool              `yaml:"byPods"`
+	Host           *string            `yaml:"host"`
+	Base           map[string]any     `yaml:"base"`
+	Gateways       []inventoryGateway `yaml:"gateways"`
+	Labels         map[string]string  `yaml:"labels"`
+	Annotations    map[string]string  `yaml:"annotations"`
+	ASM            *bool              `yaml:"asm"`
+	ProxyVersion   *string            `yaml:"proxyVersion"`
+	APIVersion     *string            `yaml:"apiVersion"`
+	MinimumRelease *string            `yaml:"minimumRelease"`
 }
 
 type inventoryGateway struct {
-	Namespace string            `json:"namespace"`
-	Workload  map[string]string `json:"workload"`
+	Namespace string            `yaml:"namespace"`
+	Workload  map[string]string `yaml:"workload"`
 }
 
 type inventoryDefaults struct {
-	Namespace string        `json:"namespace"`
-	Port      inventoryPort `json:"port"`
-	Ambient   bool          `json:"ambient"`
-	External  bool          `json:"external"`
+	Namespace string          `yaml:"namespace"`
+	Ports     []inventoryPort `yaml:"ports"`
+	Ambient   bool            `yaml:"ambient"`
+	NoSidecar bool            `yaml:"noSidecar"`
 }
 
 type inventoryService struct {
-	Name      string            `json:"name"`
-	Namespace string            `json:"namespace"`
-	Workload  map[string]string `json:"workload"`
-	Port      *inventoryPort    `json:"port"`
-	Ambient   *bool             `json:"ambient"`
-	External  *bool             `json:"external"`
+	Name      string            `yaml:"name"`
+	Namespace string            `yaml:"namespace"`
+	Workload  map[string]string `yaml:"workload"`
+	Ports     []inventoryPort   `yaml:"ports"`
+	Ambient   *bool             `yaml:"ambient"`
+	NoSidecar *bool             `yaml:"noSidecar"`
+	Options   *inventoryOptions `yaml:"options"`
 }
 
 type inventoryPort struct {
-	Number      uint32 `json:"number"`
-	TargetPort  uint32 `json:"targetPort"`
-	Name        string `json:"name"`
-	AppProtocol string `json:"appProtocol"`
+	Number      uint32 `yaml:"number"`
+	TargetPort  uint32 `yaml:"targetPort"`
+	Name        string `yaml:"name"`
+	AppProtocol string `yaml:"appProtocol"`
 }
 
 const (
@@ -99,142 +128,195 @@ const (
 	inventoryKind       = "Inventory"
 )
 
-// ParseInventory reads an inventory, YAML or JSON:
+// ParseInventory reads a fleet from an inventory, YAML or JSON:
 //
 //	apiVersion: wsmesh.dev/v1alpha1
 //	kind: Inventory
+//	metadata:
+//	  name: realtime # Fleet.Name; where there is none it is the file's name
 //	mesh:
-//	  controlPlanes: ["1.24.1"] # every release that runs, in quotes: 1.20 is the number 1.2
+//	  controlPlanes: ["1.24.1"] # every release that runs
 //	  proxies: ["1.23.6", "1.24.1"]
-//	options: # for all Services; see the With… functions
+//	options: # for all Services: the fields of wsmesh.Options
 //	  labels: {team: realtime}
 //	defaults: # for Services that do not say otherwise
 //	  namespace: prod
-//	  port: {number: 80, name: http}
+//	  ports: [{number: 80, name: http}]
 //	services:
 //	- name: chat
 //	  workload: {app: chat}
 //	- name: push
 //	  namespace: stage
 //	  workload: {app: push}
-//	  port: {number: 8080, targetPort: 80, name: http-push}
+//	  ports:
+//	  - {number: 8080, targetPort: 80, name: http-push}
+//	  - {number: 9090, name: grpc-admin}
+//	  options: # for this Service: a key replaces that of the options above, a label or annotation joins theirs
+//	    http1: true
 //
-// The file's name is for the findings only. It is strict: a key that is not known or stands twice, a value of another
-// type and a second document are errors, each with file, line and path. What the Services themselves say is judged by
-// [Generate], whose findings have file, line and path, too, where they are given the inventory's options. Anchors and
-// aliases are read, merge keys ("<<") are not.
+// The options' base is a DestinationRule as it stands in a manifest. A text may go without quotes, also where it looks like
+// a number, as 1.20 does. Anchors, aliases and merge keys are read.
 //
-// The error is a [*finding.Error] in errors.As; the inventory is nil then.
-func ParseInventory(data []byte, file string) (*Inventory, error) {
-	r := inventoryReader{file: file}
-	root := r.document(data)
-	if root == nil {
+// The file's name is for the findings, and to name the fleet. ParseInventory is strict: a key that is not known or stands
+// twice, a value of another type and a second document are errors, each with file, line and path. What the Services
+// themselves say is judged by the fleet's methods, whose findings have file, line and path, too.
+//
+// The error is a [*finding.Error] in errors.As; the fleet is nil then.
+func ParseInventory(data []byte, file string) (*Fleet, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if json.Valid(data) {
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // YAML does not indent by tabs; in strings JSON has none
+	}
+	r := &inventoryReader{file: file, data: data}
+	var in inventoryFile
+	if !r.decode(&in) {
 		return nil, r.problems.Err()
 	}
-	var in inventoryFile
-	r.value(root, "", reflect.ValueOf(&in).Elem())
-	if at := keyOf(root, "services"); at == nil && !r.full() {
-		r.add(root, finding.New(finding.WS966, "services", "the inventory has no services", "write `services:` and a list below it"))
+	if in.Services == nil {
+		r.add("", finding.New(NoServices, "services", "the inventory has no services", "write `services:` and a list below it"))
 	}
 	if in.APIVersion != inventoryAPIVersion || in.Kind != inventoryKind {
-		r.add(root, finding.New(finding.WS961, "apiVersion", fmt.Sprintf("the document is %q of %q", in.Kind, in.APIVersion),
+		r.add("", finding.New(NotInventory, "apiVersion", fmt.Sprintf("the document is %q of %q", in.Kind, in.APIVersion),
 			"write apiVersion: "+inventoryAPIVersion+" and kind: "+inventoryKind))
 	}
-	inv := &Inventory{Mesh: Mesh{
-		ControlPlanes: r.releases(root, "mesh.controlPlanes", in.Mesh.ControlPlanes),
-		Proxies:       r.releases(root, "mesh.proxies", in.Mesh.Proxies),
-		ClusterDomain: in.Mesh.ClusterDomain,
-		RootNamespace: in.Mesh.RootNamespace,
-	}}
-	inv.Options = r.options(root, &in.Options)
+	f := &Fleet{
+		Name: cmp.Or(in.Metadata.Name, path.Base(file)),
+		Mesh: wsmesh.Mesh{
+			ControlPlanes: r.releases("mesh.controlPlanes", in.Mesh.ControlPlanes),
+			Proxies:       r.releases("mesh.proxies", in.Mesh.Proxies),
+			ClusterDomain: in.Mesh.ClusterDomain,
+			RootNamespace: in.Mesh.RootNamespace,
+		},
+		Options: r.options("options", &in.Options),
+	}
+	members := make([]Member, len(in.Services))
+	for i := range in.Services {
+		s := &in.Services[i]
+		members[i].Service = s.service(&in.Defaults)
+		if s.Options != nil {
+			opts := r.options(memberPath(i)+".options", s.Options.over(&in.Options))
+			members[i].Options = &opts
+		}
+	}
 	if len(r.problems) == 0 {
-		request := newRequest(inv.Mesh, inv.Options)
-		for _, f := range request.checkMesh() {
-			r.add(root, f)
+		for _, p := range append(f.Mesh.Validate(), f.Options.Validate(f.Mesh)...) {
+			r.add("", p)
 		}
 	}
 	if err := r.problems.Err(); err != nil {
 		return nil, err
 	}
-	for i := range in.Services {
-		inv.Services = append(inv.Services, in.Services[i].service(&in.Defaults))
-	}
-	inv.Options = append(inv.Options, func(request *request) {
-		request.locate = func(service int, f finding.Finding) finding.Finding {
-			return r.located(root, "services["+strconv.Itoa(service)+"]", f)
+	f.Services = Members(members...)
+	f.locate = func(member int, f finding.Finding) finding.Finding {
+		if member < 0 {
+			return r.located("", f)
 		}
-	})
-	return inv, nil
+		return r.located(memberPath(member), f)
+	}
+	return f, nil
 }
 
-func (s *inventoryService) service(d *inventoryDefaults) Service {
-	svc := Service{Name: s.Name, Namespace: s.Namespace, Workload: s.Workload, Port: Port(d.Port), Ambient: d.Ambient, External: d.External}
-	if svc.Namespace == "" {
-		svc.Namespace = d.Namespace
+func memberPath(i int) string { return "services[" + strconv.Itoa(i) + "]" }
+
+func (s *inventoryService) service(d *inventoryDefaults) wsmesh.Service {
+	svc := wsmesh.Service{Name: s.Name, Namespace: cmp.Or(s.Namespace, d.Namespace), Workload: s.Workload, Ambient: d.Ambient, NoSidecar: d.NoSidecar}
+	ports := s.Ports
+	if ports == nil {
+		ports = d.Ports
 	}
-	if s.Port != nil {
-		svc.Port = Port(*s.Port)
+	for _, p := range ports {
+		svc.Ports = append(svc.Ports, wsmesh.Port(p))
 	}
 	if s.Ambient != nil {
 		svc.Ambient = *s.Ambient
 	}
-	if s.External != nil {
-		svc.External = *s.External
+	if s.NoSidecar != nil {
+		svc.NoSidecar = *s.NoSidecar
 	}
 	return svc
 }
 
-type inventoryReader struct {
-	file     string
-	problems finding.List
-	visited  int // values, to stop aliases that blow up
+// over returns the options of a Service: o over those of all Services, key by key.
+func (o *inventoryOptions) over(all *inventoryOptions) *inventoryOptions {
+	merged := *all
+	from, to := reflect.ValueOf(o).Elem(), reflect.ValueOf(&merged).Elem()
+	for i := range from.NumField() {
+		if !from.Field(i).IsZero() {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	join := func(all, own map[string]string) map[string]string {
+		if all == nil {
+			return own
+		}
+		joined := maps.Clone(all)
+		maps.Copy(joined, own)
+		return joined
+	}
+	merged.Labels, merged.Annotations = join(all.Labels, o.Labels), join(all.Annotations, o.Annotations)
+	return &merged
 }
 
-func (r *inventoryReader) full() bool { return len(r.problems) > maxListed }
+// An inventoryReader collects the problems of an inventory.
+type inventoryReader struct {
+	file     string
+	data     []byte
+	problems finding.List
+	parse    sync.Once
+	tree     *yaml.Node // of data, once parse is done
+}
 
-func (r *inventoryReader) add(at *yaml.Node, f finding.Finding) {
-	switch {
-	case r.full():
+// root returns the tree of the text. Only problems need it, so most inventories do without.
+func (r *inventoryReader) root() *yaml.Node {
+	r.parse.Do(func() {
+		var doc yaml.Node
+		_ = yaml.Unmarshal(r.data, &doc) // it was decoded before
+		r.tree = resolved(doc.Content[0])
+	})
+	return r.tree
+}
+
+func (r *inventoryReader) add(base string, f finding.Finding) {
+	switch n := len(r.problems); {
+	case n > maxListed:
 		return
-	case len(r.problems) == maxListed:
-		f = finding.New(finding.WS969, "", "there are more problems", "correct those that are listed, and try again")
+	case n == maxListed:
+		f = finding.New(MoreProblems, "", "there are more problems", "correct those that are listed, and try again")
 	}
-	r.problems = append(r.problems, r.located(at, "", f))
+	r.problems = append(r.problems, r.located(base, f))
 }
 
 // located gives a finding its file and line, and the path that it has in the file below base: findings about Services
 // and options speak of Kubernetes' fields.
-func (r *inventoryReader) located(root *yaml.Node, base string, f finding.Finding) finding.Finding {
-	path := f.Path
-	for _, name := range pathNames {
-		if rest, ok := strings.CutPrefix(path, name.kubernetes); ok && (base != "") == name.service {
-			path = name.inventory + rest
+func (r *inventoryReader) located(base string, f finding.Finding) finding.Finding {
+	for _, p := range pathNames {
+		if p.pattern.MatchString(f.Path) && (base != "" || !p.service) {
+			f.Path = p.pattern.ReplaceAllString(f.Path, p.inventory)
 			break
 		}
 	}
-	if base != "" && path != "" && !strings.HasPrefix(path, "[") {
-		path = "." + path
+	if base != "" && f.Path != "" && !strings.HasPrefix(f.Path, "[") {
+		f.Path = "." + f.Path
 	}
-	f.Path, f.File = base+path, r.file
+	f.Path, f.File = base+f.Path, r.file
 	if f.Line == 0 {
-		f.Line = lineOf(root, f.Path)
+		f.Line = lineOf(r.root(), f.Path)
 	}
 	return f
 }
 
-// pathNames says what the paths of Kubernetes' objects are in an inventory.
+// pathNames are the paths in an inventory of what the findings of Services and options call by Kubernetes' fields.
 var pathNames = []struct {
-	service               bool
-	kubernetes, inventory string
+	service   bool
+	pattern   *regexp.Regexp
+	inventory string
 }{
-	{true, "metadata.name", "name"},
-	{true, "metadata.namespace", "namespace"},
-	{true, "spec.selector", "workload"},
-	{true, "spec.ports[0].port", "port.number"},
-	{true, "spec.ports[0].targetPort", "port.targetPort"},
-	{true, "spec.ports[0]", "port"},
-	{false, "gateways", "options.gateways"},
-	{false, "spec.configPatches[0].match.proxy.proxyVersion", "options.proxyVersion"},
+	{true, regexp.MustCompile(`^metadata\.(name|namespace)$`), "$1"},
+	{true, regexp.MustCompile(`^spec\.selector`), "workload"},
+	{true, regexp.MustCompile(`^spec\.ports(\[\d+\])\.port$`), "ports$1.number"},
+	{true, regexp.MustCompile(`^spec\.(ports\b)`), "$1"},
+	{false, regexp.MustCompile(`^gateways\b`), "options.gateways"},
+	{false, regexp.MustCompile(`^spec\.configPatches\[0\]\.match\.proxy\.proxyVersion$`), "options.proxyVersion"},
 }
 
 var pathStep = regexp.MustCompile(`\["[^"]*"\]|\[[0-9]+\]|[^.\[\]]+`)
@@ -247,7 +329,7 @@ func lineOf(n *yaml.Node, path string) int {
 		if i, err := strconv.Atoi(strings.Trim(step, "[]")); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
 			next = n.Content[i]
 		} else if n.Kind == yaml.MappingNode {
-			next = keyOf(n, strings.Trim(step, `[]"`))
+			next = valueOf(n, strings.Trim(step, `[]"`))
 		}
 		if next == nil {
 			break
@@ -257,14 +339,35 @@ func lineOf(n *yaml.Node, path string) int {
 	return n.Line
 }
 
-// keyOf returns the value of a key.
-func keyOf(n *yaml.Node, key string) *yaml.Node {
+// valueOf returns the value of a key, which may come from a mapping that is merged in; nil where there is none.
+func valueOf(n *yaml.Node, key string) *yaml.Node {
+	var merged *yaml.Node
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
-		if n.Content[i].Value == key {
+		switch n.Content[i].Value {
+		case key:
 			return n.Content[i+1]
+		case "<<":
+			for _, m := range mergedIn(n.Content[i+1]) {
+				if merged == nil {
+					merged = valueOf(m, key)
+				}
+			}
 		}
 	}
-	return nil
+	return merged
+}
+
+// mergedIn returns the mappings that the value of a merge key names.
+func mergedIn(n *yaml.Node) []*yaml.Node {
+	n = resolved(n)
+	if n.Kind != yaml.SequenceNode {
+		return []*yaml.Node{n}
+	}
+	mappings := make([]*yaml.Node, len(n.Content))
+	for i, m := range n.Content {
+		mappings[i] = resolved(m)
+	}
+	return mappings
 }
 
 func resolved(n *yaml.Node) *yaml.Node {
@@ -274,17 +377,17 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// document returns the root of the one document; nil where there is none, with the reason among the problems.
-func (r *inventoryReader) document(data []byte) *yaml.Node {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if json.Valid(data) {
-		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // YAML does not indent by tabs; in strings JSON has none
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	switch err := decoder.Decode(&doc); {
+// decode reads the one document, and reports whether it could be read.
+func (r *inventoryReader) decode(in *inventoryFile) bool {
+	decoder := yaml.NewDecoder(bytes.NewReader(r.data))
+	decoder.KnownFields(true)
+	err := decoder.Decode(in)
+	var types *yaml.TypeError
+	switch {
 	case errors.Is(err, io.EOF):
-		return r.malformed("it is empty", 0)
+		r.malformed("it is empty", 0)
+	case errors.As(err, &types):
+		r.explain(types.Errors)
 	case err != nil:
 		text := strings.TrimPrefix(err.Error(), "yaml: ")
 		line := 0
@@ -292,190 +395,261 @@ func (r *inventoryReader) document(data []byte) *yaml.Node {
 			line, _ = strconv.Atoi(m[1])
 			text = text[len(m[0]):]
 		}
-		return r.malformed(text, line)
+		r.malformed(text, line)
 	}
+	if len(r.problems) > 0 {
+		return false
+	}
+	var more yaml.Node
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return r.malformed("there is more than one document", more.Line)
+		r.malformed("there is more than one document", more.Line)
 	}
-	root := resolved(doc.Content[0])
-	if root.Kind != yaml.MappingNode {
-		return r.malformed("it is no mapping", root.Line)
-	}
-	return root
+	return len(r.problems) == 0
 }
 
-func (r *inventoryReader) malformed(message string, line int) *yaml.Node {
-	f := finding.New(finding.WS962, "", "the inventory cannot be read: "+message, "correct the text there; look for a cut-off file, tabs, colons and quotes")
+func (r *inventoryReader) malformed(message string, line int) {
+	f := malformed(message)
 	f.File, f.Line = r.file, line
 	r.problems = append(r.problems, f)
+}
+
+func malformed(message string) finding.Finding {
+	return finding.New(MalformedInventory, "", "the inventory cannot be read: "+message, "correct the text there; look for a cut-off file, tabs, colons and quotes")
+}
+
+var (
+	yamlLine    = regexp.MustCompile(`^line ([0-9]+): `)
+	yamlUnknown = regexp.MustCompile(`(?s)^line ([0-9]+): field (.*) not found in type \S+$`)
+	yamlTwice   = regexp.MustCompile(`(?s)^line ([0-9]+): mapping key (".*") already defined at line ([0-9]+)$`)
+	yamlType    = regexp.MustCompile("(?s)^line ([0-9]+): cannot unmarshal (\\S+)(?: `(.*)`)? into (.+)$")
+)
+
+// A complaint is what the YAML library says of a key, or of a value and the Go type that it was read into.
+type complaint struct {
+	finding.Finding
+	key, into string
+}
+
+// explain makes findings of what the YAML library says of keys and types. It names the line; the path is that of the first
+// place in that line where such a key or a value for such a type stands.
+func (r *inventoryReader) explain(errs []string) {
+	var complaints []*complaint
+	for _, text := range errs {
+		var c complaint
+		var line string
+		if m := yamlUnknown.FindStringSubmatch(text); m != nil {
+			line, c.key = m[1], m[2]
+			c.Finding = finding.New(UnknownKey, c.key, fmt.Sprintf("the key %q is not known", c.key), "correct its spelling or remove it; see inventory.schema.json")
+		} else if m := yamlTwice.FindStringSubmatch(text); m != nil {
+			line = m[1]
+			c.key, _ = strconv.Unquote(m[2])
+			c.Finding = finding.New(DuplicateKey, c.key, fmt.Sprintf("the key %q stands in line %s, too", c.key, m[3]), "remove one of them")
+		} else if m := yamlType.FindStringSubmatch(text); m != nil {
+			line, c.into = m[1], m[4]
+			what := strconv.Quote(m[3]) + ", which YAML reads as " + strings.TrimPrefix(m[2], "!!")
+			switch m[2] {
+			case "!!map":
+				what = "a mapping"
+			case "!!seq":
+				what = "a list"
+			}
+			c.Finding = finding.New(WrongType, "", "there is "+what, "write what inventory.schema.json has for this key")
+		} else {
+			c.Finding = malformed(text)
+		}
+		c.Line, _ = strconv.Atoi(line)
+		if n := len(complaints); n == 0 || complaints[n-1].Line != c.Line || complaints[n-1].key != c.key || c.key == "" {
+			complaints = append(complaints, &c)
+		}
+	}
+	open := map[int][]*complaint{}
+	for _, c := range complaints {
+		open[c.Line] = append(open[c.Line], c)
+	}
+	w := placer{open: open, left: len(complaints)}
+	w.value(r.root(), reflect.TypeFor[inventoryFile](), nil)
+	for _, c := range complaints {
+		if c.into == reflect.TypeFor[inventoryFile]().String() {
+			r.malformed("it is no mapping", c.Line)
+			continue
+		}
+		r.add("", c.Finding)
+	}
+}
+
+// A placer finds the paths of complaints in the tree that they are about.
+type placer struct {
+	open map[int][]*complaint // by line
+	left int
+}
+
+// maxDepth is deeper than any inventory: aliases may make a tree that has no end.
+const maxDepth = 64
+
+// value looks at a value that is read into a Go type, and at all below it.
+func (w *placer) value(n *yaml.Node, t reflect.Type, steps []string) {
+	n = resolved(n)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	w.match(n.Line, steps, func(c *complaint) bool {
+		if c.into != t.String() || len(steps) == 0 {
+			return false
+		}
+		if words := typeWords[t.Kind()]; words != "" {
+			c.Hint = "write " + words
+		}
+		return !fits(n, t)
+	})
+	if w.left == 0 || len(steps) > maxDepth {
+		return
+	}
+	switch {
+	case n.Kind == yaml.SequenceNode && (t.Kind() == reflect.Slice || t.Kind() == reflect.Interface):
+		if t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		for i, item := range n.Content {
+			w.value(item, t, append(steps, "["+strconv.Itoa(i)+"]"))
+		}
+	case n.Kind == yaml.MappingNode:
+		w.mapping(n, t, steps)
+	}
+}
+
+// mapping looks at the keys of a mapping and their values.
+func (w *placer) mapping(n *yaml.Node, t reflect.Type, steps []string) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, of := resolved(n.Content[i]), t
+		step := "." + key.Value
+		switch t.Kind() {
+		case reflect.Struct:
+			if key.Value == "<<" {
+				for _, m := range mergedIn(n.Content[i+1]) {
+					w.value(m, t, append(steps, ""))
+				}
+				continue
+			}
+			of = fieldType(t, key.Value)
+		case reflect.Map:
+			of = t.Elem()
+			step = "[" + strconv.Quote(key.Value) + "]"
+		case reflect.Interface:
+		default:
+			return
+		}
+		at := append(steps, step)
+		w.match(n.Content[i].Line, at, func(c *complaint) bool { return c.key == key.Value && c.key != "" })
+		if of != nil {
+			w.value(n.Content[i+1], of, at)
+		}
+	}
+}
+
+// match gives the first complaint of the line that is about this place its path.
+func (w *placer) match(line int, steps []string, is func(*complaint) bool) {
+	for i, c := range w.open[line] {
+		if is(c) {
+			c.Path = strings.TrimPrefix(strings.Join(steps, ""), ".")
+			w.open[line] = append(w.open[line][:i:i], w.open[line][i+1:]...)
+			w.left--
+			return
+		}
+	}
+}
+
+// fits reports whether a value may be of the Go type, as far as its kind goes: then the complaint is about another one.
+func fits(n *yaml.Node, t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return n.Kind == yaml.MappingNode
+	case reflect.Slice:
+		return n.Kind == yaml.SequenceNode
+	case reflect.String:
+		return n.Kind == yaml.ScalarNode
+	}
+	return n.Decode(reflect.New(t).Interface()) == nil
+}
+
+var typeWords = map[reflect.Kind]string{
+	reflect.Struct: "a mapping",
+	reflect.Map:    "a mapping",
+	reflect.Slice:  "a list",
+	reflect.String: "text",
+	reflect.Bool:   "true or false",
+	reflect.Uint32: "a whole number from 0 to 4294967295",
+}
+
+// fieldType returns the type of a struct's field for a key; nil where there is none.
+func fieldType(t reflect.Type, key string) reflect.Type {
+	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("yaml") == key {
+			return t.Field(i).Type
+		}
+	}
 	return nil
 }
 
-var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
-
-// maxVisited is how many values an inventory may have with its aliases followed: those of 1,000,000 Services.
-const maxVisited = 10_000_000
-
-// value reads a node into a value of one of the types that the structs above have.
-func (r *inventoryReader) value(n *yaml.Node, path string, into reflect.Value) {
-	n = resolved(n)
-	switch r.visited++; {
-	case r.visited == maxVisited:
-		r.malformed("it has too many values, or aliases of them", n.Line)
-		return
-	case r.visited > maxVisited || r.full() || n.ShortTag() == "!!null":
-		return
-	}
-	wrong := func(want string) {
-		what := "a mapping"
-		switch n.Kind {
-		case yaml.SequenceNode:
-			what = "a list"
-		case yaml.ScalarNode:
-			what = strconv.Quote(n.Value) + ", which YAML reads as " + strings.TrimPrefix(n.ShortTag(), "!!")
-		}
-		f := finding.New(finding.WS964, path, "there is "+what, "write "+want)
-		f.Line = n.Line
-		r.add(n, f)
-	}
-	switch into.Kind() {
-	case reflect.Pointer:
-		into.Set(reflect.New(into.Type().Elem()))
-		r.value(n, path, into.Elem())
-	case reflect.Struct:
-		if n.Kind != yaml.MappingNode {
-			wrong("a mapping")
-			return
-		}
-		r.mapping(n, path, func(key string) reflect.Value { return fieldOf(into, key) })
-	case reflect.Map:
-		if n.Kind != yaml.MappingNode {
-			wrong("a mapping of text to text")
-			return
-		}
-		into.Set(reflect.MakeMap(into.Type()))
-		for i := 0; i < len(n.Content); i += 2 {
-			text := reflect.New(into.Type().Elem()).Elem()
-			r.value(n.Content[i+1], path+"["+strconv.Quote(n.Content[i].Value)+"]", text)
-			into.SetMapIndex(reflect.ValueOf(n.Content[i].Value), text)
-		}
-		r.twice(n, path)
-	case reflect.Slice:
-		if n.Kind != yaml.SequenceNode {
-			wrong("a list")
-			return
-		}
-		into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
-		for i, item := range n.Content {
-			r.value(item, path+"["+strconv.Itoa(i)+"]", into.Index(i))
-		}
-	case reflect.String:
-		if n.ShortTag() != "!!str" {
-			wrong("text, in quotes")
-			return
-		}
-		into.SetString(n.Value)
-	case reflect.Bool:
-		if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
-			wrong("true or false")
-			return
-		}
-		into.SetBool(n.Value == "true")
-	default: // uint32
-		number, err := strconv.ParseUint(n.Value, 10, 32)
-		if n.ShortTag() != "!!int" || err != nil {
-			wrong("a whole number from 0 to 4294967295")
-			return
-		}
-		into.SetUint(number)
-	}
-}
-
-// mapping reads the keys of a struct.
-func (r *inventoryReader) mapping(n *yaml.Node, path string, field func(string) reflect.Value) {
-	for i := 0; i < len(n.Content); i += 2 {
-		key := n.Content[i]
-		at := strings.TrimPrefix(path+"."+key.Value, ".")
-		into := field(key.Value)
-		if !into.IsValid() {
-			f := finding.New(finding.WS963, at, fmt.Sprintf("the key %q is not known", key.Value), "correct its spelling or remove it; see inventory.schema.json")
-			f.Line = key.Line
-			r.add(n, f)
-			continue
-		}
-		r.value(n.Content[i+1], at, into)
-	}
-	r.twice(n, path)
-}
-
-// twice reports keys that stand more than once.
-func (r *inventoryReader) twice(n *yaml.Node, path string) {
-	seen := map[string]int{}
-	for i := 0; i < len(n.Content); i += 2 {
-		key := n.Content[i]
-		if line, again := seen[key.Value]; again {
-			f := finding.New(finding.WS965, strings.TrimPrefix(path+"."+key.Value, "."), fmt.Sprintf("the key %q stands in line %d, too", key.Value, line), "remove one of them")
-			f.Line = key.Line
-			r.add(n, f)
-			continue
-		}
-		seen[key.Value] = key.Line
-	}
-}
-
-// fieldOf returns the field of a struct for a key; not valid where there is none.
-func fieldOf(into reflect.Value, key string) reflect.Value {
-	for i := range into.NumField() {
-		if into.Type().Field(i).Tag.Get("json") == key {
-			return into.Field(i)
-		}
-	}
-	return reflect.Value{}
-}
-
-func (r *inventoryReader) releases(root *yaml.Node, path string, texts []string) []version.Release {
+func (r *inventoryReader) releases(path string, texts []string) []version.Release {
 	var releases []version.Release
 	for i, text := range texts {
-		releases = append(releases, r.release(root, path+"["+strconv.Itoa(i)+"]", text))
+		releases = append(releases, r.release(path+"["+strconv.Itoa(i)+"]", text))
 	}
 	return releases
 }
 
-func (r *inventoryReader) release(root *yaml.Node, path, text string) version.Release {
-	m, err := MeshOf(text)
+func (r *inventoryReader) release(path, text string) version.Release {
+	m, err := wsmesh.MeshOf(text)
 	for _, f := range finding.In(err) {
 		f.Path = path
-		r.add(root, f)
+		r.add("", f)
 		return version.Release{}
 	}
 	return m.Proxies[0]
 }
 
-func (r *inventoryReader) options(root *yaml.Node, o *inventoryOptions) []Option {
-	var opts []Option
-	if o.ASM {
-		opts = append(opts, WithASM())
+// options returns the options that stand at path.
+func (r *inventoryReader) options(path string, in *inventoryOptions) wsmesh.Options {
+	o := wsmesh.Options{Labels: in.Labels, Annotations: in.Annotations}
+	for _, text := range []struct {
+		from *string
+		to   *string
+	}{{in.Host, &o.Host}, {in.ProxyVersion, &o.ProxyVersion}, {in.APIVersion, &o.APIVersion}} {
+		if text.from != nil {
+			*text.to = *text.from
+		}
 	}
-	if o.HTTP1 {
-		opts = append(opts, WithHTTP1())
+	o.HTTP1 = in.HTTP1 != nil && *in.HTTP1
+	o.ByPods = in.ByPods != nil && *in.ByPods
+	o.ASM = in.ASM != nil && *in.ASM
+	for _, g := range in.Gateways {
+		o.Gateways = append(o.Gateways, wsmesh.Gateway(g))
 	}
-	if len(o.Labels) > 0 {
-		opts = append(opts, WithLabels(o.Labels))
+	if in.MinimumRelease != nil {
+		o.MinimumRelease = r.release(path+".minimumRelease", *in.MinimumRelease)
 	}
-	if len(o.Annotations) > 0 {
-		opts = append(opts, WithAnnotations(o.Annotations))
+	if in.Base != nil {
+		o.Base = r.base(path+".base", in.Base)
 	}
-	for _, g := range o.Gateways {
-		opts = append(opts, WithGateway(g.Namespace, g.Workload))
+	return o
+}
+
+// base reads a DestinationRule.
+func (r *inventoryReader) base(path string, manifest map[string]any) *destinationrule.Rule {
+	text, err := sigsyaml.Marshal(manifest)
+	if err == nil {
+		var rule *destinationrule.Rule
+		if rule, err = destinationrule.Parse(text); err == nil {
+			return rule
+		}
 	}
-	if o.ProxyVersion != "" {
-		opts = append(opts, WithProxyVersion(o.ProxyVersion))
+	problems := finding.In(err)
+	if problems == nil {
+		problems = finding.List{malformed("the DestinationRule is no manifest: " + err.Error())}
 	}
-	if o.APIVersion != "" {
-		opts = append(opts, WithAPIVersion(o.APIVersion))
+	for _, f := range problems {
+		f.Line = 0 // of the text above
+		r.add(path, f)
 	}
-	if o.MinimumRelease != "" {
-		opts = append(opts, WithMinimumRelease(r.release(root, "options.minimumRelease", o.MinimumRelease)))
-	}
-	return slices.Clip(opts)
+	return nil
 }

@@ -4,12 +4,15 @@ package fleet
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // TestInventorySchema holds the schema that editors use to the types that are read.
@@ -40,10 +43,13 @@ func schemaOf(t reflect.Type) any {
 	case reflect.Struct:
 		properties := map[string]any{}
 		for i := range t.NumField() {
-			properties[t.Field(i).Tag.Get("json")] = schemaOf(t.Field(i).Type)
+			properties[t.Field(i).Tag.Get("yaml")] = schemaOf(t.Field(i).Type)
 		}
 		return map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
 	case reflect.Map:
+		if t.Elem().Kind() == reflect.Interface {
+			return map[string]any{"type": "object"}
+		}
 		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem())}
 	case reflect.Slice:
 		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
@@ -79,12 +85,14 @@ func structure(schema any) any {
 
 // TestInventoryLimits: text that is made to blow up is refused.
 func TestInventoryLimits(t *testing.T) {
-	r := inventoryReader{visited: maxVisited - 1}
-	var s string
-	for range 3 {
-		r.value(&yaml.Node{Kind: yaml.ScalarNode, Value: "x"}, "p", reflect.ValueOf(&s).Elem())
+	var text strings.Builder
+	text.WriteString("apiVersion: wsmesh.dev/v1alpha1\nkind: Inventory\nmesh: {proxies: [1.24.1]}\nservices:\n- name: a\n  workload: &w\n")
+	for i := range 1000 {
+		fmt.Fprintf(&text, "    l%d: x\n", i)
 	}
-	if len(r.problems) != 1 || r.problems[0].Code != "WS962" || s != "" {
-		t.Errorf("beyond the limit there are %v", r.problems)
+	text.WriteString(strings.Repeat("- workload: *w\n", 10_000))
+	_, err := ParseInventory([]byte(text.String()), "f")
+	if l := finding.In(err); len(l) != 1 || l[0].Code != "WS962" || !strings.Contains(l[0].Message, "aliasing") {
+		t.Errorf("10,000,000 labels in %d bytes give %v", text.Len(), err)
 	}
 }

@@ -3,23 +3,36 @@
 package fleet
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A Layout says which Services share a file.
+// The rules of directories.
+var (
+	// ForeignFile is the rule that a file which is not the fleet's is left alone.
+	ForeignFile = finding.Rule{Code: "WS971", Severity: finding.SeverityError,
+		Meaning: "A file that the fleet did not write is not overwritten.", Source: "this library"}
+	// MostRemoved is the rule that a run which removes most of a fleet's files is asked for by name.
+	MostRemoved = finding.Rule{Code: "WS972", Severity: finding.SeverityError,
+		Meaning: "A run that removes all of a fleet's files, or more than half of them, must be asked for by name: an inventory that was cut off looks the same.",
+		Source:  "this library"}
+)
+
+// ErrBusy is the error of [Fleet.Sync] where another run is at work on the directory.
+var ErrBusy = errors.New("another run is at work on the directory")
+
+// A Layout says which members share a file.
 type Layout int
 
 const (
@@ -29,7 +42,7 @@ const (
 	FilePerService
 )
 
-func (l Layout) file(svc *Service) string {
+func (l Layout) file(svc *wsmesh.Service) string {
 	name := svc.Namespace
 	if name == "" {
 		name = "no_namespace" // no namespace has an underscore
@@ -40,62 +53,90 @@ func (l Layout) file(svc *Service) string {
 	return name + fileSuffix
 }
 
-const (
-	fileSuffix = ".yaml"
-	// fileHeader is how a file that this package wrote is known.
-	fileHeader = "# Written by wsmesh. It is overwritten, and removed where no Service needs it.\n"
-)
+const fileSuffix = ".yaml"
+
+// SyncOptions say how [Fleet.Sync] keeps a directory. The zero value is a file for each namespace.
+type SyncOptions struct {
+	Layout Layout
+	// RemoveMost lets a run remove all of the fleet's files, or more than half of them, which is refused otherwise (WS972).
+	RemoveMost bool
+	// Progress is called, where it is not nil, after each file that was written beside those that are there: done of total.
+	Progress func(done, total int)
+}
 
 // Changes is the difference between a directory and what is to be in it.
 type Changes struct {
-	Files   []Change // in the order of their names
-	Summary Summary  // of all Services, whether their files change or not
+	Files   []Change `json:"files"`   // in the order of their names
+	Summary Summary  `json:"summary"` // of all members, whether their files change or not
 }
 
-// Sync writes the manifests of a fleet, as [Generate] makes them, to the files of a directory, which it makes where it
-// is missing. Files that are right already are left alone: a second run changes nothing. It returns what it changed.
+// Sync writes the manifests of the fleet, as [Fleet.Generate] makes them, to the files of a directory, which it makes where
+// it is missing. Files that are right already are left alone, whatever the ends of their lines: a second run changes
+// nothing. It returns what it changed.
 //
-// Files begin with a line that says who wrote them. Of those, Sync removes what no Service needs any more. Nothing else
-// in the directory is touched, nor is a symbolic link followed; where a file that Sync did not write, or a link, has the
-// name of one that it has to write, it refuses to (WS971).
+// Each file begins with a line that names the fleet. Of the files with this line, Sync removes what no member needs any
+// more; where that is more than half of them, it is refused unless the options ask for it (WS972). Nothing else in the
+// directory is touched, nor is a symbolic link followed; where a file without this line, or a link, has the name of one
+// that it has to write, Sync refuses to (WS971).
 //
-// It is all or nothing. Where a Service is refused, or a file cannot be written, the directory is left as it was. Each
-// file is replaced in one step. Where a run is killed in the middle, the next one first puts back the files as they were
-// before it, from the directory .wsmesh-sync. While a run is at work on the directory, others are refused.
+// It is all or nothing. Where a member is refused, the context is done or a file cannot be written, the directory is left as
+// it was. Each file is replaced in one step and keeps its permissions. Where a run is killed in the middle, the next one
+// first puts back the files as they were before it, from the directory .wsmesh-sync. While a run is at work on the
+// directory, others are refused with [ErrBusy].
 //
 // All manifests are in memory at once: about 1 kB a Service.
-func Sync(ctx context.Context, dir string, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts ...Option) (Changes, error) {
-	return (&syncer{dir: dir}).sync(ctx, layout, services, mesh, opts)
+func (f *Fleet) Sync(ctx context.Context, dir string, opts SyncOptions) (Changes, error) {
+	return f.sync(ctx, &syncer{dir: dir}, opts)
 }
 
-// Diff returns what [Sync] would change in the directory, and changes nothing.
-func Diff(ctx context.Context, dir string, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts ...Option) (Changes, error) {
-	s := syncer{dir: dir}
-	files, sum, err := render(ctx, layout, services, mesh, opts)
+// Diff returns what [Fleet.Sync] would change in the directory, also where it would be refused for removing most of the
+// files. It changes nothing.
+func (f *Fleet) Diff(ctx context.Context, dir string, opts SyncOptions) (Changes, error) {
+	s := &syncer{dir: dir}
+	files, sum, err := f.render(ctx, s, opts)
 	if err != nil {
 		return Changes{Summary: sum}, err
 	}
-	changes, err := s.compare(files)
+	if s.root, err = os.OpenRoot(dir); err == nil {
+		defer s.root.Close()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return Changes{Summary: sum}, err
+	}
+	changes, _, err := s.compare(ctx, files)
 	return Changes{changes, sum}, err
 }
 
+// maxName is how long the name of a fleet may be, so that the first line of a file stays a line: it is that of an object.
+const maxName = 253
+
 // render returns the content of each file.
-func render(ctx context.Context, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts []Option) (map[string]*bytes.Buffer, Summary, error) {
-	files := map[string]*bytes.Buffer{}
+func (f *Fleet) render(ctx context.Context, s *syncer, opts SyncOptions) (map[string]*bytes.Buffer, Summary, error) {
 	sum := Summary{Codes: map[string]int{}}
-	err := generate(ctx, services, mesh, opts, &sum, func(b *batch, n int) error {
+	if opts.Layout != FilePerNamespace && opts.Layout != FilePerService {
+		return nil, sum, fmt.Errorf("there is no Layout %d: give FilePerNamespace or FilePerService", opts.Layout)
+	}
+	s.header = "# Written by wsmesh."
+	if f != nil && f.Name != "" {
+		if len(f.Name) > maxName {
+			return nil, sum, fmt.Errorf("the fleet's name has %d bytes: give one of at most %d", len(f.Name), maxName)
+		}
+		s.header = fmt.Sprintf("# Written by wsmesh from the inventory %q.", f.Name)
+	}
+	s.header += " It is overwritten, and removed where no Service needs it."
+	files := map[string]*bytes.Buffer{}
+	err := f.generate(ctx, &sum, func(b *batch, n int) error {
 		for i := range n {
 			e := &b.entries[i]
 			docs := b.text(i, i+1)
-			name := layout.file(&e.svc)
+			name := opts.Layout.file(&e.svc)
 			file := files[name]
 			if file == nil {
-				file = bytes.NewBufferString(fileHeader)
+				file = bytes.NewBufferString(s.header + "\n")
 				files[name] = file
 				docs = docs[len(separator):]
 			}
 			file.Write(docs)
-			sum.Objects += e.objects
+			sum.Objects += e.made.objects
 			sum.Bytes += int64(len(docs))
 		}
 		return nil
@@ -105,77 +146,102 @@ func render(ctx context.Context, layout Layout, services iter.Seq2[Service, erro
 
 // A syncer is one run of Sync over a directory.
 type syncer struct {
-	dir  string
-	step func(what string) error // before each change of the directory; tests fail or end the process here
+	dir    string
+	root   *os.Root // dir; nil where it does not exist
+	header string   // the first line of each of the fleet's files
+
+	step func(what string) error             // before each step; tests fail or end the process there
+	link func(oldname, newname string) error // root.Link, but in tests
 }
 
-// The directory that a run keeps its files in until all of them are in place.
-const (
-	workDir     = ".wsmesh-sync"
-	workNew     = "new"     // the files to come
-	workOld     = "old"     // the files as they were
-	workJournal = "journal" // is there from the first change of the directory to the last
-)
-
-func (s *syncer) path(names ...string) string {
-	return filepath.Join(append([]string{s.dir}, names...)...)
-}
-
-func (s *syncer) sync(ctx context.Context, layout Layout, services iter.Seq2[Service, error], mesh Mesh, opts []Option) (Changes, error) {
-	files, sum, err := render(ctx, layout, services, mesh, opts)
+func (f *Fleet) sync(ctx context.Context, s *syncer, opts SyncOptions) (Changes, error) {
+	files, sum, err := f.render(ctx, s, opts)
 	if err != nil {
 		return Changes{Summary: sum}, err
 	}
+	changes, err := s.run(ctx, files, opts)
+	return Changes{changes, sum}, err
+}
+
+// run makes the directory hold the files.
+func (s *syncer) run(ctx context.Context, files map[string]*bytes.Buffer, opts SyncOptions) (changes []Change, err error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return Changes{Summary: sum}, err
+		return nil, err
 	}
 	unlock, err := lock(s.dir)
 	if err != nil {
-		return Changes{Summary: sum}, err
-	}
-	defer unlock()
-	if err := s.recover(); err != nil {
-		return Changes{Summary: sum}, err
-	}
-	changes, err := s.compare(files)
-	if err != nil || len(changes) == 0 {
-		return Changes{Summary: sum}, err
-	}
-	if err := s.commit(changes); err != nil {
-		return Changes{Summary: sum}, err
-	}
-	return Changes{changes, sum}, nil
-}
-
-// compare returns what is to be changed.
-func (s *syncer) compare(files map[string]*bytes.Buffer) ([]Change, error) {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var changes []Change
+	defer unlock()
+	if s.root, err = os.OpenRoot(s.dir); err != nil {
+		return nil, err
+	}
+	defer s.root.Close()
+	if s.link == nil {
+		s.link = s.root.Link
+	}
+	if err := s.recover(); err != nil {
+		return nil, err
+	}
+	changes, had, err := s.compare(ctx, files)
+	if err != nil || len(changes) == 0 {
+		return nil, err
+	}
+	removed := 0
+	for _, c := range changes {
+		if c.Action == Removed {
+			removed++
+		}
+	}
+	if 2*removed > had && !opts.RemoveMost {
+		f := finding.New(MostRemoved, "", fmt.Sprintf("of the fleet's %d files here %d would be removed", had, removed),
+			"look whether the list of Services is whole; if these are to go, set SyncOptions.RemoveMost")
+		f.File = s.dir
+		return nil, finding.List{f}.Err()
+	}
+	if err := s.commit(ctx, changes, opts.Progress); err != nil {
+		return nil, err
+	}
+	return changes, nil
+}
+
+// compare returns what is to be changed, and how many files of the fleet there are.
+func (s *syncer) compare(ctx context.Context, files map[string]*bytes.Buffer) (changes []Change, had int, err error) {
+	var entries []fs.DirEntry
+	if s.root != nil {
+		if entries, err = fs.ReadDir(s.root.FS(), "."); err != nil {
+			return nil, 0, err
+		}
+	}
 	var foreign finding.List
 	there := map[string]bool{}
 	for _, entry := range entries {
+		if ctx.Err() != nil {
+			return nil, 0, context.Cause(ctx)
+		}
 		name := entry.Name()
 		file, needed := files[name]
 		if !needed && (!strings.HasSuffix(name, fileSuffix) || !entry.Type().IsRegular()) {
 			continue
 		}
 		there[name] = true
-		old, ours, err := readOurs(s.path(name), entry)
+		old, info, err := s.readOurs(name)
 		switch {
+		case needed && errors.Is(err, errForeign):
+			foreign = append(foreign, s.foreign(name,
+				fmt.Sprintf("a file of this name is to be written, and the one that is there does not begin with the line %q", s.header),
+				"move it away, choose another directory, or write that line into it if it is this fleet's"))
+			continue
+		case errors.Is(err, errForeign), !needed && errors.Is(err, fs.ErrPermission): // what cannot be read is somebody else's
+			continue
 		case err != nil:
-			return nil, err
-		case !ours && needed:
-			f := finding.New(finding.WS971, "", "a file of this name is to be written, and the one that is there was not written by wsmesh", "move it away, or choose another directory")
-			f.File = s.path(name)
-			foreign = append(foreign, f)
-		case !ours:
-		case !needed:
-			changes = append(changes, Change{File: name, Action: Removed, old: string(old)})
-		case !bytes.Equal(old, file.Bytes()):
-			changes = append(changes, Change{File: name, Action: Changed, old: string(old), new: file.String()})
+			return nil, 0, err
+		}
+		had++
+		if !needed {
+			changes = append(changes, Change{File: name, Action: Removed, old: string(old), info: info})
+		} else if !sameText(old, file.Bytes()) {
+			changes = append(changes, Change{File: name, Action: Changed, old: string(old), new: file.String(), info: info})
 		}
 	}
 	for name, file := range files {
@@ -184,173 +250,73 @@ func (s *syncer) compare(files map[string]*bytes.Buffer) ([]Change, error) {
 		}
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.File, b.File) })
-	return changes, foreign.Err()
+	return changes, had, foreign.Err()
 }
 
-// readOurs reads a file, if it is one that this package wrote.
-func readOurs(path string, entry fs.DirEntry) (data []byte, ours bool, err error) {
-	if !entry.Type().IsRegular() {
-		return nil, false, nil
-	}
-	f, err := os.Open(path)
+// foreign is the finding about a file that is not the fleet's.
+func (s *syncer) foreign(name, message, hint string) finding.Finding {
+	f := finding.New(ForeignFile, "", message, hint)
+	f.File = filepath.Join(s.dir, name)
+	return f
+}
+
+// sameText reports whether two texts are the same but for the ends of their lines.
+func sameText(a, b []byte) bool {
+	return bytes.Equal(a, b) || bytes.Contains(a, crlf) && bytes.Equal(bytes.ReplaceAll(a, crlf, []byte("\n")), b)
+}
+
+var crlf = []byte("\r\n")
+
+// errForeign says that a file is not the fleet's.
+var errForeign = errors.New("the file is not the fleet's")
+
+// readOurs reads a file of the fleet. The error is errForeign where it is another one.
+func (s *syncer) readOurs(name string) ([]byte, fs.FileInfo, error) {
+	info, err := s.root.Lstat(name)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, info, errForeign
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, info, err
 	}
 	defer f.Close()
-	r := bufio.NewReader(f)
-	if head, _ := r.Peek(len(fileHeader)); string(head) != fileHeader {
-		return nil, false, nil
-	}
-	data, err = io.ReadAll(r)
-	return data, true, err
-}
-
-// commit makes the changes.
-func (s *syncer) commit(changes []Change) error {
-	err := s.stage(changes)
-	if err == nil {
-		err = s.apply(changes)
-	}
-	// With the journal still there this puts the files back; without it, it only clears up.
-	if again := s.recover(); again != nil {
-		return errors.Join(err, again)
-	}
-	return err
-}
-
-func (s *syncer) before(what string) error {
-	if s.step == nil {
-		return nil
-	}
-	return s.step(what)
-}
-
-// stage writes the files to come, and then the journal.
-func (s *syncer) stage(changes []Change) error {
-	for _, dir := range []string{workNew, workOld} {
-		if err := s.before("stage"); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(s.path(workDir, dir), 0o755); err != nil {
-			return err
-		}
-	}
-	var journal strings.Builder
-	for _, c := range changes {
-		fmt.Fprintf(&journal, "%s %s\n", c.Action, c.File)
-		if c.Action == Removed {
-			continue
-		}
-		if err := s.before("write " + c.File); err != nil {
-			return err
-		}
-		if err := writeFile(s.path(workDir, workNew, c.File), c.new); err != nil {
-			return err
-		}
-	}
-	if err := writeFile(s.path(workDir, workNew, workJournal), journal.String()); err != nil {
-		return err
-	}
-	return os.Rename(s.path(workDir, workNew, workJournal), s.path(workDir, workJournal))
-}
-
-// writeFile writes a file that is on the disk when it returns.
-func writeFile(path, data string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	head, err := readHead(f)
 	if err != nil {
-		return err
+		return nil, info, err
 	}
-	_, err = f.WriteString(data)
-	if err == nil {
-		err = f.Sync()
+	if !hasLine(head, func(line string) bool { return line == s.header }) {
+		return nil, info, errForeign
 	}
-	return errors.Join(err, f.Close())
+	rest, err := io.ReadAll(f)
+	return append(head, rest...), info, err
 }
 
-// apply makes the changes, one file after the other, and then removes the journal.
-func (s *syncer) apply(changes []Change) error {
-	for _, c := range changes {
-		if err := s.before("apply " + c.File); err != nil {
-			return err
-		}
-		target, coming := s.path(c.File), s.path(workDir, workNew, c.File)
-		if c.Action == Added {
-			// A link, other than a renaming, does not replace a file that somebody made meanwhile.
-			if err := os.Link(coming, target); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := os.Link(target, s.path(workDir, workOld, c.File)); err != nil {
-			return err
-		}
-		var err error
-		if c.Action == Removed {
-			err = os.Remove(target)
-		} else {
-			err = os.Rename(coming, target)
-		}
-		if err != nil {
-			return err
-		}
+// maxHead is within how many bytes the line that names the fleet is looked for.
+const maxHead = 4 << 10
+
+func readHead(r io.Reader) ([]byte, error) {
+	head := make([]byte, maxHead)
+	n, err := io.ReadFull(r, head)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil
 	}
-	if err := s.before("end"); err != nil {
-		return err
-	}
-	return os.Remove(s.path(workDir, workJournal))
+	return head[:n], err
 }
 
-// recover puts the files back where a journal is left, and removes the work directory.
-func (s *syncer) recover() error {
-	info, err := os.Lstat(s.path(workDir))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is no directory: move it away, Sync keeps its files there while it is at work", s.path(workDir))
-	}
-	journal, err := os.ReadFile(s.path(workDir, workJournal))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for line := range strings.Lines(string(journal)) {
-		action, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if name != filepath.Base(name) || !strings.HasSuffix(name, fileSuffix) {
-			return fmt.Errorf("%s is not as Sync writes it: look at the files in %s, and remove that directory", s.path(workDir, workJournal), s.path(workDir))
-		}
-		if err := s.putBack(action, name); err != nil {
-			return err
+// hasLine reports whether there is such a line before the first document of a file. A formatter may have put other comments,
+// or the beginning of the document, before it.
+func hasLine(head []byte, is func(line string) bool) bool {
+	for line := range bytes.Lines(head) {
+		switch line := string(bytes.TrimSpace(line)); {
+		case is(line):
+			return true
+		case line != "" && line[0] != '#' && line != "---":
+			return false
 		}
 	}
-	if err == nil {
-		if err := os.Remove(s.path(workDir, workJournal)); err != nil {
-			return err
-		}
-	}
-	return os.RemoveAll(s.path(workDir))
-}
-
-func (s *syncer) putBack(action, name string) error {
-	if action == Added.String() {
-		there, err := os.Lstat(s.path(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		ours, err2 := os.Lstat(s.path(workDir, workNew, name))
-		if err := errors.Join(err, err2); err != nil {
-			return err
-		}
-		if !os.SameFile(there, ours) {
-			return nil // somebody else's
-		}
-		return os.Remove(s.path(name))
-	}
-	// Where the old file is still in its place this is a renaming to itself.
-	err := os.Rename(s.path(workDir, workOld, name), s.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it was not yet its turn
-	}
-	return err
+	return false
 }

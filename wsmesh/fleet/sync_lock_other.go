@@ -5,7 +5,9 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -14,8 +16,11 @@ import (
 func lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, ".wsmesh-lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%w: if there is none, remove the file %s", ErrBusy, path)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("another run is at work; if there is none, remove the file: %w", err)
+		return nil, err
 	}
 	f.Close()
 	return func() { os.Remove(path) }, nil

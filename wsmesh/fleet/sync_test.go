@@ -15,6 +15,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // filesBelow returns all that is in a directory.
@@ -45,18 +46,18 @@ func filesBelow(t testing.TB, dir string) map[string]string {
 	return files
 }
 
-func syncFleet(dir string, layout wsmesh.Layout, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Sync(context.Background(), dir, layout, wsmesh.Services(services), mesh("1.24.1"))
+func syncFleet(dir string, layout fleet.Layout, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{Layout: layout})
 }
 
-func diffFleet(dir string, services []wsmesh.Service) (wsmesh.Changes, error) {
-	return wsmesh.Diff(context.Background(), dir, wsmesh.FilePerNamespace, wsmesh.Services(services), mesh("1.24.1"))
+func diffFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Diff(context.Background(), dir, fleet.SyncOptions{})
 }
 
 func TestSync(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "manifests")
 	services := sliceOf(120) // in 50 namespaces
-	changes, err := syncFleet(dir, wsmesh.FilePerNamespace, services)
+	changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
 	if err != nil || len(changes.Files) != 50 || changes.Summary.Objects != 240 {
 		t.Fatalf("a new directory: %v, %d changes", err, len(changes.Files))
 	}
@@ -69,13 +70,13 @@ func TestSync(t *testing.T) {
 		if i > 7 {
 			want.WriteString("---\n")
 		}
-		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1")))
+		want.Write(byPlans(t, services[i:i+1], mesh("1.24.1"), wsmesh.Options{}))
 	}
 	if _, docs, _ := strings.Cut(first["team-7.yaml"], "\n"); docs != want.String() {
 		t.Errorf("team-7.yaml holds\n%s\nand not\n%s", docs, want.String())
 	}
 
-	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
+	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
 		t.Errorf("a second run changes %v, %v", changes.Files, err)
 	}
 	services = slices.DeleteFunc(services, func(s wsmesh.Service) bool { return s.Namespace == "team-8" })
@@ -93,7 +94,7 @@ func TestSync(t *testing.T) {
 	if got := filesBelow(t, dir); !maps.Equal(got, first) {
 		t.Error("Diff changed the directory")
 	}
-	if changes, err = syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
+	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
 		t.Errorf("Sync changes %v, %v", changes.Files, err)
 	}
 	got := filesBelow(t, dir)
@@ -101,8 +102,16 @@ func TestSync(t *testing.T) {
 		t.Errorf("there are %d files, and team-7.yaml holds\n%s", len(got), got["team-7.yaml"])
 	}
 
-	// To another layout: the files of the old one go.
-	if _, err = syncFleet(dir, wsmesh.FilePerService, []wsmesh.Service{services[0], {Name: "chat", Workload: map[string]string{"app": "chat"}}}); err != nil {
+	// To another layout: the files of the old one go, which has to be asked for.
+	other := plain(mesh("1.24.1"), wsmesh.Options{}, services[0], wsmesh.Service{Name: "chat", Workload: map[string]string{"app": "chat"}})
+	_, err = other.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService})
+	if codes := codesOf(t, err); len(codes) != 1 || codes[0] != "WS972" || !strings.Contains(err.Error(), "of the fleet's 49 files here 49 would be removed") {
+		t.Errorf("another layout: %v", err)
+	}
+	if after := filesBelow(t, dir); !maps.Equal(after, got) {
+		t.Error("the directory changed all the same")
+	}
+	if _, err = other.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService, RemoveMost: true}); err != nil {
 		t.Fatal(err)
 	}
 	names := slices.Sorted(maps.Keys(filesBelow(t, dir)))
@@ -130,7 +139,7 @@ func TestSyncRefuses(t *testing.T) {
 		{func(dir string) error { return os.Mkdir(dir+"/team-0.yaml", 0o755) }, one, "WS971", "a directory"},
 		{func(dir string) error { return os.WriteFile(dir+"/.wsmesh-sync", nil, 0o600) }, one, "is no directory", "a file with the name of the work directory"},
 		{func(dir string) error {
-			return os.MkdirAll(dir+"/.wsmesh-sync/new/journal/x", 0o755)
+			return os.MkdirAll(dir+"/.wsmesh-sync/new", 0o755)
 		}, one, "", "the work directory of a run that was killed"},
 		{func(dir string) error {
 			if err := os.Mkdir(dir+"/.wsmesh-sync", 0o755); err != nil {
@@ -141,7 +150,7 @@ func TestSyncRefuses(t *testing.T) {
 		{func(dir string) error { return os.Mkdir(dir+"/.wsmesh-sync", 0o755) }, []wsmesh.Service{{Name: "chat"}}, "WS503", "a Service that is refused"},
 		{func(dir string) error {
 			return os.MkdirAll(dir+"/.wsmesh-sync/journal", 0o755)
-		}, one, "journal", "a journal that cannot be read"},
+		}, one, "journal", "a journal that is a directory"},
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()
@@ -149,7 +158,7 @@ func TestSyncRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := filesBelow(t, dir)
-		_, err := syncFleet(dir, wsmesh.FilePerNamespace, tt.services)
+		_, err := syncFleet(dir, fleet.FilePerNamespace, tt.services)
 		if tt.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tt.reason, err)
@@ -168,7 +177,7 @@ func TestSyncRefuses(t *testing.T) {
 	}
 
 	for reason, dir := range map[string]string{"a file": outside, "below a file": outside + "/x"} {
-		if _, err := syncFleet(dir, wsmesh.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		if _, err := syncFleet(dir, fleet.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
 			t.Errorf("a directory that is %s: %v", reason, err)
 		}
 	}
@@ -184,10 +193,140 @@ func TestSyncRefuses(t *testing.T) {
 	}
 }
 
+// TestSyncOwners: fleets of several names share a directory, and none touches the files of another.
+func TestSyncOwners(t *testing.T) {
+	dir := t.TempDir()
+	sync := func(name string, services ...wsmesh.Service) ([]fleet.Change, error) {
+		f := plain(mesh("1.24.1"), wsmesh.Options{}, services...)
+		f.Name = name
+		changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{})
+		return changes.Files, err
+	}
+	services := sliceOf(10)
+	for i, name := range []string{"", "realtime", "chat \n\u202e"} {
+		if changes, err := sync(name, services[3*i:3*i+3]...); err != nil || len(changes) != 3 {
+			t.Errorf("%q: %v, %v", name, changes, err)
+		}
+	}
+	before := filesBelow(t, dir)
+	if got, _, _ := strings.Cut(before["team-3.yaml"], "\n"); got != `# Written by wsmesh from the inventory "realtime". It is overwritten, and removed where no Service needs it.` {
+		t.Errorf("the first line is %s", got)
+	}
+	if got, _, _ := strings.Cut(before["team-6.yaml"], "\n"); got != `# Written by wsmesh from the inventory "chat \n\u202e". It is overwritten, and removed where no Service needs it.` {
+		t.Errorf("the first line is %s", got)
+	}
+	_, err := sync("realtime", services[3], services[4], services[0])
+	if got := codesOf(t, err); len(got) != 1 || got[0] != "WS971" || !strings.Contains(err.Error(), "from the inventory") {
+		t.Errorf("a file of another fleet: %v", err)
+	}
+	if after := filesBelow(t, dir); !maps.Equal(before, after) {
+		t.Error("the directory changed all the same")
+	}
+	if changes, err := sync("realtime", services[3], services[4]); err != nil || fmt.Sprint(changes) != "[removed team-5.yaml]" {
+		t.Errorf("one file less: %v, %v", changes, err)
+	}
+	_, err = sync("realtime")
+	if got := codesOf(t, err); len(got) != 1 || got[0] != "WS972" || finding.In(err)[0].File != dir {
+		t.Errorf("an empty list: %v", err)
+	}
+	if changes, err := sync("new"); err != nil || len(changes) > 0 {
+		t.Errorf("an empty list of a fleet without files: %v, %v", changes, err)
+	}
+	f := plain(mesh("1.24.1"), wsmesh.Options{})
+	f.Name = "realtime"
+	if changes, err := f.Diff(context.Background(), dir, fleet.SyncOptions{}); err != nil || len(changes.Files) != 2 {
+		t.Errorf("Diff with an empty list: %v, %v", changes, err)
+	}
+	if changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{RemoveMost: true}); err != nil || len(changes.Files) != 2 {
+		t.Errorf("an empty list that is meant: %v, %v", changes, err)
+	}
+}
+
+// TestSyncReformatted: other ends of lines, and formatters that keep the comment, make no file foreign.
+func TestSyncReformatted(t *testing.T) {
+	services := sliceOf(2)
+	tests := []struct {
+		change func(text string) string
+		want   string
+		reason string
+	}{
+		{func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }, "[]", "a check-out on Windows"},
+		{func(s string) string { return "---\n" + s }, "[changed team-0.yaml]", "the beginning of a document before it"},
+		{func(s string) string { return "# yamllint disable\n\n  " + s }, "[changed team-0.yaml]", "a comment before it"},
+		{func(s string) string { return s + "# a note\n" }, "[changed team-0.yaml]", "a comment after it"},
+		{func(s string) string { return "a: b\n" + s }, "WS971", "another document before it"},
+		{func(s string) string { return strings.Replace(s, "# Written", "# written", 1) }, "WS971", "another line"},
+	}
+	for _, tt := range tests {
+		dir := t.TempDir()
+		if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "team-0.yaml")
+		text, _ := os.ReadFile(path)
+		if err := os.WriteFile(path, []byte(tt.change(string(text))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
+		if got := fmt.Sprint(changes.Files); tt.want == "WS971" && (err == nil || !strings.Contains(err.Error(), "# Written by wsmesh. It is overwritten")) || tt.want != "WS971" && (err != nil || got != tt.want) {
+			t.Errorf("%s: %v, %v", tt.reason, changes.Files, err)
+		}
+	}
+}
+
+// TestSyncProgress: the callback sees each file that is written, and the permissions of a file stay.
+func TestSyncProgress(t *testing.T) {
+	dir := t.TempDir()
+	services := sliceOf(3)
+	var got []string
+	opts := fleet.SyncOptions{Progress: func(done, total int) { got = append(got, fmt.Sprint(done, "/", total)) }}
+	for range 2 {
+		if _, err := plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(got) != "[1/3 2/3 3/3]" {
+		t.Errorf("the progress is %v", got)
+	}
+	path := filepath.Join(dir, "team-1.yaml")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	services[1].Workload = map[string]string{"app": "x"}
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the permissions are %v, %v", info.Mode(), err)
+	}
+}
+
+// TestSyncMeanwhile: a file that somebody writes while Sync is at work is not lost.
+func TestSyncMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	services := sliceOf(3)
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+		t.Fatal(err)
+	}
+	services[1].Workload = map[string]string{"app": "x"}
+	path := filepath.Join(dir, "team-1.yaml")
+	_, err := plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{Progress: func(int, int) {
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	if err == nil || !strings.Contains(err.Error(), "was changed while Sync was at work") {
+		t.Errorf("the error is %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+}
+
 func TestChange(t *testing.T) {
 	dir := t.TempDir()
 	services := sliceOf(3)
-	if _, err := syncFleet(dir, wsmesh.FilePerNamespace, services); err != nil {
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
 		t.Fatal(err)
 	}
 	// By hand: another host, a label, documents in another order, and one more.
@@ -236,7 +375,7 @@ func TestChange(t *testing.T) {
 			t.Errorf("the change is\n%s\nand not\n%s", got[i], want[i])
 		}
 	}
-	if got := wsmesh.Action(7).String(); got != "action(7)" {
+	if got := fleet.Action(7).String(); got != "action(7)" {
 		t.Errorf("an unknown action is %q", got)
 	}
 	var unified bytes.Buffer
@@ -264,8 +403,8 @@ func TestFleetCodes(t *testing.T) {
 		}
 		tests.Write(src)
 	}
-	for _, c := range finding.Codes() {
-		if (c.Code >= "WS320" && c.Code < "WS340" || c.Code >= "WS960" && c.Code < "WS980") && !strings.Contains(tests.String(), c.Code) {
+	for _, c := range fleet.Rules() {
+		if !strings.Contains(tests.String(), c.Code) {
 			t.Errorf("%s has no test", c.Code)
 		}
 	}

@@ -15,8 +15,8 @@ func planned(t testing.TB, release version.Release) []wsmesh.Object {
 		Name:      "chat",
 		Namespace: "prod",
 		Workload:  map[string]string{"app": "chat"},
-		Port:      wsmesh.Port{Number: 80, Name: "http"},
-	}, wsmesh.Mesh{Proxies: []version.Release{release}})
+		Ports:     []wsmesh.Port{{Number: 80, Name: "http"}},
+	}, wsmesh.Mesh{Proxies: []version.Release{release}}, wsmesh.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func planned(t testing.TB, release version.Release) []wsmesh.Object {
 	return append(objs, plan.DestinationRule())
 }
 
-// In a test of one's own, which go test -update writes the file for.
+// The file is written by WSMESH_UPDATE=1 go test.
 func ExampleGolden() {
 	test := func(t *testing.T) {
 		wsmeshtest.Golden(t, "testdata/want.yaml", planned(t, version.MustParse("1.24.1"))...)

@@ -2,10 +2,12 @@
 
 // Package wsmeshtest compares the manifests that a program makes with files under version control.
 //
-//	go test ./... -update
+//	WSMESH_UPDATE=1 go test ./...
 //
-// writes the files instead of comparing with them. That is refused where the environment variable CI is set, since
-// nobody would look there at what has changed. Importing this package gives a test the flag -update.
+// writes the files instead of comparing with them. It is an environment variable because go test gives a flag to the tests
+// of all packages, and those that do not have it fail. A test that has a boolean flag -update of its own may be given that
+// as well. Both are refused where the environment variable CI is set to anything but false, since nobody would look there
+// at what has changed.
 package wsmeshtest
 
 import (
@@ -17,8 +19,9 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
-// Golden compares the objects, as [wsmesh.WriteYAML] writes them, with the file at path, and fails the test with a diff
-// where they differ or there is no file. Objects with errors fail the test, and are neither compared nor written.
+// Golden compares the objects, as [wsmesh.WriteYAML] writes them, with the file at path, and fails the test with a
+// unified diff where they differ, and where there is no file. Objects with errors, and nil, fail the test, and are neither
+// compared nor written.
 func Golden(t testing.TB, path string, objs ...wsmesh.Object) {
 	t.Helper()
 	if data, ok := marshal(t, objs); ok {
@@ -28,14 +31,23 @@ func Golden(t testing.TB, path string, objs ...wsmesh.Object) {
 
 // GoldenReleases compares what objects returns for each release with the files of a directory, which belongs
 // to this function alone. latest.yaml is for the newest release and for each that has no file of its own; a file such as
-// 1.21.6.yaml is there only where the output differs. With -update files that no release needs any more are removed.
+// 1.21.6.yaml is there only where the output differs. Where files are written, those that no release
+// needs any more are removed.
 //
 // The releases go from the oldest to the newest.
 func GoldenReleases(t testing.TB, dir string, releases []version.Release, objects func(version.Release) []wsmesh.Object) {
 	t.Helper()
+	if objects == nil {
+		t.Errorf("the function objects is nil: give one that returns the objects for a release")
+		return
+	}
 	files := map[string][]byte{}
 	var order []string
 	for i, r := range releases {
+		if r.IsZero() {
+			t.Errorf("releases[%d] is the zero Release: give one that version.Parse returned", i)
+			return
+		}
 		if i > 0 && r.Compare(releases[i-1]) <= 0 {
 			t.Errorf("the releases %s and %s are not in order: give the oldest first, and each once", releases[i-1], r)
 			return
@@ -57,7 +69,11 @@ func GoldenReleases(t testing.TB, dir string, releases []version.Release, object
 func marshal(t testing.TB, objs []wsmesh.Object) (data []byte, ok bool) {
 	t.Helper()
 	ok = true
-	for _, o := range objs {
+	for i, o := range objs {
+		if o == nil {
+			t.Errorf("object %d of %d is nil: give a rule or a filter", i+1, len(objs))
+			return nil, false
+		}
 		if err := o.Validate().Err(); err != nil {
 			t.Errorf("%s is not valid:\n%v", o, err)
 			ok = false

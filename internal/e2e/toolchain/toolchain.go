@@ -26,6 +26,14 @@ const Websockets = "17.4"
 // line that the package index has.
 var EnvoyReleases = []string{"1.40.0", "1.38.3", "1.36.4"}
 
+// Releases returns the releases of Envoy to run: all, or in a short run the newest alone.
+func Releases(short bool) []string {
+	if short {
+		return EnvoyReleases[:1]
+	}
+	return EnvoyReleases
+}
+
 // SetupCommand is what to run in this module's folder to get everything.
 const SetupCommand = "go run ./setup"
 
@@ -108,19 +116,25 @@ func EnvoyPath(cache, release string) string {
 // ErrNoEnvoy says that there is no Envoy to run.
 var ErrNoEnvoy = errors.New("no Envoy: run `" + SetupCommand + "` in internal/e2e, or set ENVOY, or put envoy in PATH")
 
-// Envoys returns the program in the variable ENVOY alone where it is set; else the releases in the cache, the newest
-// first; else the program in PATH.
-func Envoys(cache string) ([]Envoy, error) {
+// Envoys returns the program in the variable ENVOY alone where it is set; else the releases, all of which must be in the
+// cache; else, where none of them is, the program in PATH.
+func Envoys(cache string, releases []string) ([]Envoy, error) {
 	if path := os.Getenv("ENVOY"); path != "" {
 		return one(path)
 	}
 	var found []Envoy
-	for _, release := range EnvoyReleases {
+	var missing []string
+	for _, release := range releases {
 		if path := EnvoyPath(cache, release); exists(path) {
 			found = append(found, Envoy{release, path})
+		} else {
+			missing = append(missing, path)
 		}
 	}
 	if len(found) > 0 {
+		if len(missing) > 0 {
+			return nil, notThere(missing)
+		}
 		return found, nil
 	}
 	path, err := exec.LookPath("envoy")
@@ -158,14 +172,14 @@ type Toolchain struct {
 // Path returns a program of [Binaries].
 func (t *Toolchain) Path(name string) string { return t.programs[name] }
 
-// Find returns all programs. The error names all that are missing.
-func Find(moduleDir string) (*Toolchain, error) {
+// Find returns all programs, with Envoys of these releases. The error names all that are missing.
+func Find(moduleDir string, releases []string) (*Toolchain, error) {
 	cache, err := Cache()
 	if err != nil {
 		return nil, err
 	}
 	t := &Toolchain{Python: Python(cache)}
-	if t.Envoys, err = Envoys(cache); err != nil {
+	if t.Envoys, err = Envoys(cache, releases); err != nil {
 		return nil, err
 	}
 	missing, err := t.controlPlane(cache, moduleDir)

@@ -64,7 +64,7 @@ func files() map[string]*descriptorpb.FileDescriptorProto {
 	return all
 }
 
-// isAnnotation says whether a file declares options of descriptors.
+// isAnnotation reports whether a file declares options of descriptors.
 func isAnnotation(path string) bool {
 	return strings.Contains(path, "/annotations/") || strings.HasPrefix(path, "validate/")
 }
@@ -115,7 +115,7 @@ func archive(t *testing.T) map[string][]byte {
 	return all
 }
 
-// TestDescriptors holds the embedded descriptors to those of the Go types. With -update it writes them, where they are
+// TestDescriptors holds the embedded descriptors to those of the Go types. With WSMESH_UPDATE=1 it writes them, where they are
 // others: the same ones may be compressed in another way by another release of Go.
 func TestDescriptors(t *testing.T) {
 	want := archive(t)
@@ -126,7 +126,7 @@ func TestDescriptors(t *testing.T) {
 		return
 	}
 	if !golden.Updating(t) {
-		t.Fatalf("%s does not hold the descriptors of the Go types: run the test with -update", archivePath)
+		t.Fatalf("%s does not hold the descriptors of the Go types: run the test with WSMESH_UPDATE=1", archivePath)
 	}
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/wsmesh/wsmesh/internal/peerbench/ways/fleet"
+	"github.com/wsmesh/wsmesh/internal/peerbench/ways/servers"
 )
 
 const pair = `---
@@ -53,8 +53,8 @@ spec:
 func main() {
 	w := bufio.NewWriter(os.Stdout)
 	defer w.Flush()
-	for i := range fleet.N() {
-		s := fleet.At(i)
+	for i := range servers.N() {
+		s := servers.At(i)
 		fmt.Fprintf(w, pair, s.Name, s.Namespace)
 	}
 }

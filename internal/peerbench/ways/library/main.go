@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Library is wsmesh.Generate: every Service validated.
+// Library is this library's Fleet.Generate: every Service validated.
 package main
 
 import (
 	"context"
 	"os"
 
-	"github.com/wsmesh/wsmesh/internal/peerbench/ways/fleet"
+	"github.com/wsmesh/wsmesh/internal/peerbench/ways/servers"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 func main() {
-	n := fleet.N()
-	services := func(yield func(wsmesh.Service, error) bool) {
+	n := servers.N()
+	members := func(yield func(fleet.Member, error) bool) {
 		workload := map[string]string{}
+		ports := []wsmesh.Port{{Number: 80, Name: "http"}}
 		for i := range n {
-			s := fleet.At(i)
+			s := servers.At(i)
 			workload["app"] = s.Name
-			if !yield(wsmesh.Service{Name: s.Name, Namespace: s.Namespace, Workload: workload, Port: wsmesh.Port{Number: 80, Name: "http"}}, nil) {
+			if !yield(fleet.Member{Service: wsmesh.Service{Name: s.Name, Namespace: s.Namespace, Workload: workload, Ports: ports}}, nil) {
 				return
 			}
 		}
 	}
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
-	if _, err := wsmesh.Generate(context.Background(), os.Stdout, services, mesh); err != nil {
+	f := fleet.Fleet{Mesh: wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}, Services: members}
+	if _, err := f.Generate(context.Background(), os.Stdout); err != nil {
 		panic(err)
 	}
 }

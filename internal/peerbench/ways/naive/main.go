@@ -17,7 +17,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	"sigs.k8s.io/yaml"
 
-	"github.com/wsmesh/wsmesh/internal/peerbench/ways/fleet"
+	"github.com/wsmesh/wsmesh/internal/peerbench/ways/servers"
 )
 
 func must[T any](v T, err error) T {
@@ -30,14 +30,14 @@ func must[T any](v T, err error) T {
 func main() {
 	w := bufio.NewWriter(os.Stdout)
 	defer w.Flush()
-	for i := range fleet.N() {
-		s := fleet.At(i)
+	for i := range servers.N() {
+		s := servers.At(i)
 		write(w, "networking.istio.io/v1alpha3", "EnvoyFilter", s.Name+"-allow-connect", s.Namespace, filter(s))
 		write(w, "networking.istio.io/v1", "DestinationRule", s.Name, s.Namespace, rule(s))
 	}
 }
 
-func filter(s fleet.Server) *networking.EnvoyFilter {
+func filter(s servers.Server) *networking.EnvoyFilter {
 	hcm := must(anypb.New(&hcmv3.HttpConnectionManager{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true}}))
 	var config structpb.Struct
 	if err := protojson.Unmarshal(must(protojson.MarshalOptions{UseProtoNames: true}.Marshal(hcm)), &config); err != nil {
@@ -61,7 +61,7 @@ func filter(s fleet.Server) *networking.EnvoyFilter {
 	}
 }
 
-func rule(s fleet.Server) *networking.DestinationRule {
+func rule(s servers.Server) *networking.DestinationRule {
 	return &networking.DestinationRule{
 		Host: s.Name + "." + s.Namespace + ".svc.cluster.local",
 		TrafficPolicy: &networking.TrafficPolicy{ConnectionPool: &networking.ConnectionPoolSettings{Http: &networking.ConnectionPoolSettings_HTTPSettings{

@@ -8,7 +8,7 @@ import (
 	"os"
 	"text/template"
 
-	"github.com/wsmesh/wsmesh/internal/peerbench/ways/fleet"
+	"github.com/wsmesh/wsmesh/internal/peerbench/ways/servers"
 )
 
 const pair = `---
@@ -54,8 +54,8 @@ func main() {
 	w := bufio.NewWriter(os.Stdout)
 	defer w.Flush()
 	t := template.Must(template.New("").Parse(pair))
-	for i := range fleet.N() {
-		if err := t.Execute(w, fleet.At(i)); err != nil {
+	for i := range servers.N() {
+		if err := t.Execute(w, servers.At(i)); err != nil {
 			panic(err)
 		}
 	}

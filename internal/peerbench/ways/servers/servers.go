@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fleet is the Services that all ways of this module write manifests for.
-package fleet
+// Package servers is the Services that all ways of this module write manifests for.
+package servers
 
 import (
 	"os"

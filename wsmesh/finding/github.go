@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package finding
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// WriteGitHub writes a workflow command for each finding. GitHub Actions shows them beside the lines of a pull request
+// where a step writes them to its standard output. A severity that is none is an error.
+func (l List) WriteGitHub(w io.Writer) error {
+	var b bytes.Buffer
+	for _, f := range l {
+		command, err := f.Severity.word("notice", "warning", "error")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "::%s ", command)
+		if f.File != "" {
+			fmt.Fprintf(&b, "file=%s,line=%d,", escapeCommandProperty(f.File), max(f.Line, 1))
+		}
+		text := f.Message
+		if subject := f.subject(); subject != "" {
+			text = subject + ": " + text
+		}
+		fmt.Fprintf(&b, "title=%s::%s", escapeCommandProperty(f.Code), escapeCommandText(text))
+		if f.Hint != "" {
+			b.WriteString("%0A" + escapeCommandText(f.Hint))
+		}
+		b.WriteByte('\n')
+	}
+	return write(w, b.Bytes())
+}
