@@ -19,18 +19,20 @@ import (
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
-
-// rulesInFinding allows package finding to declare rules.
-const rulesInFinding = true
 
 // ruleSets are the functions Rules of the public packages that report findings, by their folders.
 var ruleSets = map[string]func() []finding.Rule{
-	"destinationrule": destinationrule.Rules,
-	"envoyfilter":     envoyfilter.Rules,
-	"wsmesh":          wsmesh.Rules,
-	"wsmesh/finding":  finding.Codes,
+	"destinationrule":  destinationrule.Rules,
+	"envoyfilter":      envoyfilter.Rules,
+	"wsmesh":           wsmesh.Rules,
+	"wsmesh/audit":     audit.Rules,
+	"wsmesh/fleet":     fleet.Rules,
+	"wsmesh/manifests": manifests.Rules,
 }
 
 // rules returns the rules of all public packages in the order of their codes, each once.
@@ -116,7 +118,7 @@ func TestRulesStandOnce(t *testing.T) {
 					inRule[code] = true
 					text, _ := strconv.Unquote(code.Value)
 					codes[text] = append(codes[text], variable{f.dir, spec.Names[i].Name})
-					if f.dir == "wsmesh/finding" && !rulesInFinding {
+					if f.dir == "wsmesh/finding" {
 						t.Errorf("%s: package finding holds the rule %s", fset.Position(lit.Pos()), text)
 					}
 				}
