@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package istio knows what Istio calls things and how it reads them, as far as several packages of this module ask: API
-// versions, hosts and the protocols of Service ports. It imports package version alone.
+// versions, filters, hosts and the protocols of Service ports. It imports package version alone.
 package istio
 
 import (
@@ -15,6 +15,12 @@ const (
 	NetworkingV1       = "networking.istio.io/v1"
 	NetworkingV1beta1  = "networking.istio.io/v1beta1"
 	NetworkingV1alpha3 = "networking.istio.io/v1alpha3"
+)
+
+// The names of the network filter that speaks HTTP, the HttpConnectionManager: since Istio 1.7, and before.
+const (
+	ManagerFilter    = "envoy.filters.network.http_connection_manager"
+	OldManagerFilter = "envoy.http_connection_manager"
 )
 
 // The defaults of a mesh (istio/istio pkg/config/constants).
