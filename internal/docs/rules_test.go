@@ -40,15 +40,22 @@ func rules(t *testing.T) []finding.Rule {
 	t.Helper()
 	all := map[string]finding.Rule{}
 	for dir, set := range ruleSets {
+		last := ""
 		for _, r := range set() {
+			if r.Code <= last {
+				t.Errorf("%s.Rules returns %s after %s", dir, r.Code, last)
+			}
+			last = r.Code
 			if other, ok := all[r.Code]; ok && other != r {
 				t.Errorf("%s has the rule %+v, and another package %+v", dir, r, other)
 			}
 			all[r.Code] = r
 		}
 	}
-	return slices.SortedFunc(maps.Values(all), func(a, b finding.Rule) int { return cmp.Compare(a.Code, b.Code) })
+	return slices.SortedFunc(maps.Values(all), byCode)
 }
+
+func byCode(a, b finding.Rule) int { return cmp.Compare(a.Code, b.Code) }
 
 // TestRules checks what each rule says of itself.
 func TestRules(t *testing.T) {
@@ -198,6 +205,9 @@ func TestRulesStandOnce(t *testing.T) {
 			t.Errorf("%s in %v is in no public package's Rules", code, where)
 		}
 		for _, v := range where {
+			if set := ruleSets[v.dir]; set != nil && !slices.ContainsFunc(set(), func(r finding.Rule) bool { return r.Code == code }) {
+				t.Errorf("%s is declared in %s, whose function Rules does not return it", code, v.dir)
+			}
 			if len(reported[v]) != 1 {
 				t.Errorf("%s (%s in %s) is reported in %d places: %s", code, v.name, v.dir, len(reported[v]), strings.Join(reported[v], ", "))
 			}
