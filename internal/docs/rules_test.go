@@ -286,7 +286,7 @@ var (
 )
 
 // branches are those that a file is looked up in where its source names none.
-var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.31", "envoyproxy/envoy": "main"}
+var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.32", "envoyproxy/envoy": "main"}
 
 // linked returns a source in which issues, files and pages are links. A file without a repository is one of the
 // repository named before it, or of Istio.
