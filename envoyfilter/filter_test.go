@@ -413,7 +413,7 @@ func FuzzBuild(f *testing.F) {
 		if p.ApplyTo == networking.EnvoyFilter_NETWORK_FILTER {
 			p.Value = AllowConnect(Gateway).Value.ProtoReflect().New().Interface()
 		} else if k := kindOf(p.ApplyTo); k != nil {
-			p.Value = k.new()
+			p.Value = k.newMessage()
 		}
 		if p.Value != nil && proto.Unmarshal(value, p.Value) != nil {
 			return

@@ -18,8 +18,8 @@ var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warni
 	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
 	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
 
-// match checks which objects the patch is for. What of a match istiod reads is in listener_patch.go, rc_patch.go
-// and cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
+// match checks which objects the patch is for. Which parts of a match istiod reads is in listener_patch.go, rc_patch.go and
+// cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
 func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind) {
 	given := ""
 	switch config.GetMatch().GetObjectTypes().(type) {
@@ -30,8 +30,8 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 	case *networking.EnvoyFilter_EnvoyConfigObjectMatch_Cluster:
 		given = "cluster"
 	}
-	// The webhook leaves LISTENER_FILTER, EXTENSION_CONFIG and BOOTSTRAP out of this check, and istiod then passes
-	// over the match: the patch applies to everything.
+	// The webhook does not check this for LISTENER_FILTER, EXTENSION_CONFIG and BOOTSTRAP. Istiod then ignores the match, and
+	// the patch applies to everything.
 	if given != "" && given != k.match {
 		hint := "match by " + k.match
 		if k.match == "" {
@@ -117,7 +117,7 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 		}
 		r.deprecatedName(m.GetSubFilter().GetName(), "subFilter", "name")
 	}
-	// The webhook asks for this name only where there is a subFilter. Without one istiod finds no HTTP filter all the same.
+	// The webhook requires this name only beside a subFilter, but istiod finds no HTTP filter without it either.
 	if m.GetName() != "" && !isManager && (m.GetSubFilter() != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
 		r.add(NoHTTPFiltersThere, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter)
 	}
@@ -165,7 +165,7 @@ func (r *report) cluster(m *networking.EnvoyFilter_ClusterMatch) {
 var InvalidPort = finding.Rule{Code: "WS235", Severity: finding.SeverityError,
 	Meaning: "A port must be at most 65535.", Source: "RFC 9293, section 3.1"}
 
-// port reports a port that no listener or cluster can have. The CRD takes all of 32 bits.
+// port reports a number that is not a port. The CRD accepts all 32 bits.
 func (r *report) port(port uint32, field ...string) {
 	if port > maxPort {
 		r.add(InvalidPort, r.at(field...), fmt.Sprintf("%d is no port", port), fmt.Sprintf("give a number from 1 to %d", maxPort))
@@ -176,7 +176,7 @@ var FieldNotRead = finding.Rule{Code: "WS236", Severity: finding.Warning,
 	Meaning: "What istiod does not read narrows nothing down.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
 
-// unread reports a field that istiod does not look at, so that the patch applies to more than it says.
+// unread reports a field that istiod does not read, so that the patch applies to more than it seems to.
 func (r *report) unread(path, message, hint string) {
 	r.add(FieldNotRead, path, message, hint)
 }

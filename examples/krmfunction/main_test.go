@@ -20,7 +20,7 @@ const config = `functionConfig:
   metadata:
     name: realtime
     annotations: {config.kubernetes.io/path: fleet.yaml}
-  mesh: {proxies: ["1.24.1"]}
+  mesh: {controlPlanes: ["1.24.1"], proxies: ["1.24.1"]}
 `
 
 func TestRun(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
 // An evidence shows that a finding is true: on a manifest for which the library reports the code, Istio does what
@@ -197,7 +198,7 @@ var pitfallRow = regexp.MustCompile(`(?m)^\t\{name: "([^"]+)",.* codes: \[\]stri
 func TestFindingsAreTrue(t *testing.T) {
 	all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence, auditEvidence, meshEvidence)
 	meanings := map[string]string{}
-	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), finding.Codes()) {
+	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), fleet.Rules(), finding.Codes()) {
 		meanings[c.Code] = c.Meaning
 		if strings.Contains("12345", c.Code[2:3]) && !slices.ContainsFunc(all, func(e evidence) bool { return e.code == c.Code }) {
 			t.Errorf("%s (%s) has no evidence", c.Code, c.Meaning)

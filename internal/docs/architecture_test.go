@@ -59,10 +59,14 @@ func TestImports(t *testing.T) {
 		}
 	}
 	all := packages(t)
+	contributing := read(t, ".github/CONTRIBUTING.md")
 	count := 0
 	for _, dir := range slices.Sorted(maps.Keys(all)) {
 		if !slices.ContainsFunc(imports, func(row struct{ of, from string }) bool { return matches(row.of, dir) }) {
 			t.Errorf("nothing says what %s may import: give it a row", dir)
+		}
+		if !strings.Contains(contributing, "`"+dir+"`") {
+			t.Errorf(".github/CONTRIBUTING.md does not say what %s is", dir)
 		}
 		for _, path := range all[dir] {
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)

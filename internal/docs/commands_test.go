@@ -103,6 +103,9 @@ func TestCommands(t *testing.T) {
 						if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "WS340") {
 							t.Errorf("$ %s\n%s%v", command, out, err)
 						}
+						if page == "README.md" && !strings.Contains(text, "```text\n"+string(out)+"```\n") {
+							t.Errorf("README does not show what the audit prints:\n%s", out)
+						}
 					} else if err != nil || len(out) == 0 && !strings.Contains(command, " > ") {
 						t.Errorf("$ %s\n%s%v", command, out, err)
 					}

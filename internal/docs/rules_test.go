@@ -19,18 +19,23 @@ import (
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/golden"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/fleet"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // rulesInFinding allows package finding to hold rules.
-const rulesInFinding = true
+const rulesInFinding = false
 
 // ruleSets are the public packages that report findings, by their folders.
 var ruleSets = map[string]func() []finding.Rule{
-	"destinationrule": destinationrule.Rules,
-	"envoyfilter":     envoyfilter.Rules,
-	"wsmesh":          wsmesh.Rules,
-	"wsmesh/finding":  finding.Codes,
+	"destinationrule":  destinationrule.Rules,
+	"envoyfilter":      envoyfilter.Rules,
+	"wsmesh":           wsmesh.Rules,
+	"wsmesh/audit":     audit.Rules,
+	"wsmesh/fleet":     fleet.Rules,
+	"wsmesh/manifests": manifests.Rules,
 }
 
 // rules returns the rules of all public packages, each once, in the order of their codes.

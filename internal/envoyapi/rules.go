@@ -129,7 +129,7 @@ func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []
 	return all
 }
 
-// IsSkipped says whether the message in the field, and all that is in it, is held to no rules.
+// IsSkipped reports whether the message in the field, and all that is in it, is held to no rules.
 func IsSkipped(fd protoreflect.FieldDescriptor) bool {
 	r := rulesOf(fd)
 	return r != nil && r.skip
@@ -299,7 +299,7 @@ func values(fd protoreflect.FieldDescriptor, all group) []rule {
 	return rs
 }
 
-// isWrapper says whether the message holds one value, so that it can be told from none.
+// isWrapper reports whether the message holds one value, so that it can be told from none.
 func isWrapper(md protoreflect.MessageDescriptor) bool {
 	return md.ParentFile().Path() == "google/protobuf/wrappers.proto"
 }

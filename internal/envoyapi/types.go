@@ -94,7 +94,7 @@ func WellKnown(m protoreflect.Message) protoreflect.Message {
 	return known
 }
 
-// HasOwnForm says whether protobuf's JSON mapping has a form of its own for the message. In an Any it then stands in a
+// HasOwnForm reports whether protobuf's JSON mapping has a form of its own for the message. In an Any it then stands in a
 // field "value".
 func HasOwnForm(md protoreflect.MessageDescriptor) bool {
 	switch md.FullName() {

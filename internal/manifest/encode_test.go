@@ -361,7 +361,7 @@ func TestAppendYAMLKinds(t *testing.T) {
 		}
 	}
 	maps := intMap()
-	if findings := Decode(map[string]any{"m": map[string]any{"10": "a", "-2": "b", "3": "c"}, "b": map[string]any{"true": "d"}, "f": 0.1}, "", CRD, maps); findings != nil {
+	if findings := decode(`{"m":{"10":"a","-2":"b","3":"c"},"b":{"true":"d"},"f":0.1}`, CRD, maps); findings != nil {
 		t.Fatal(findings)
 	}
 	checkMaps := Object{APIVersion: "v1", Kind: "K", Name: "a", Spec: maps}

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 )
 
 // maxPlainKey is less than the 128 bytes beyond which sigs.k8s.io/yaml writes a key as "? key".
@@ -82,11 +84,11 @@ func quotedWord(s string) string {
 
 // foreignString returns the lines with which sigs.k8s.io/yaml writes the string s as the entry at of a mapping or
 // sequence whose keys or "- " stand at column; and "" where sigs.k8s.io/yaml does not read them back as they were.
-func foreignString(at step, s string, column int) string {
-	if at.index >= 0 {
-		return foreign([]any{s}, column/2+1)
+func foreignString(at fieldpath.Step, s string, column int) string {
+	if name, ok := at.Name(); ok {
+		return foreign(map[string]any{name: s}, column/2)
 	}
-	return foreign(map[string]any{at.name: s}, column/2)
+	return foreign([]any{s}, column/2+1)
 }
 
 // keyText returns what stands before a value whose key is not plainly safe: `"on":`, or the two lines "? …" and ": "

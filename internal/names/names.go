@@ -100,7 +100,7 @@ var classes = func() (table [256]uint8) {
 	return table
 }()
 
-// chars says whether s is not empty, holds only bytes of the classes allowed, and has a letter or digit of them at both
+// chars reports whether s is not empty, holds only bytes of the classes allowed, and has a letter or digit of them at both
 // ends.
 func chars(s string, allowed uint8) bool {
 	if s == "" || classes[s[0]]&atEnd == 0 || classes[s[len(s)-1]]&atEnd == 0 {

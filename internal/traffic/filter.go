@@ -4,7 +4,6 @@ package traffic
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -14,18 +13,13 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/version"
@@ -43,8 +37,7 @@ type Filter struct {
 type Patch struct {
 	*networking.EnvoyFilter_EnvoyConfigObjectPatch
 	Path string // spec.configPatches[i]
-	// Value is patch.value, as istiod reads it: without the fields that Envoy's API does not have. It is nil for an applyTo
-	// of which no rule asks, and where istiod does not read it either.
+	// Value is patch.value, as istiod reads it: without the fields that Envoy's API does not have. It is nil for a REMOVE.
 	Value proto.Message
 	// Config is what the typed_config of the Value holds, or nil.
 	Config   proto.Message
@@ -57,63 +50,36 @@ const (
 	oldManagerName = "envoy.http_connection_manager"
 )
 
-func newFilter(o *manifests.Object, f *envoyfilter.Filter) *Filter {
-	filter := &Filter{Object: o, Spec: f.Spec}
+// A patchKey finds a patch that other filters have, too.
+type patchKey struct {
+	config *networking.EnvoyFilter_EnvoyConfigObjectPatch
+	index  int
+}
+
+func (m *Model) addFilter(o *manifests.Object, f *manifests.EnvoyFilter) {
+	filter := &Filter{Object: o, Spec: f.Spec, Patches: make([]*Patch, 0, len(f.Values))}
+	m.Filters = append(m.Filters, filter)
 	for i, c := range f.Spec.GetConfigPatches() {
+		key := patchKey{c, i}
+		if p := m.patches[key]; p != nil {
+			filter.Patches = append(filter.Patches, p)
+			continue
+		}
 		p := &Patch{EnvoyFilter_EnvoyConfigObjectPatch: c, Path: "spec.configPatches[" + strconv.Itoa(i) + "]"}
-		p.Value, p.Config = decode(c)
+		if c.GetPatch().GetOperation() != networking.EnvoyFilter_Patch_REMOVE && f.Values[i] != nil {
+			p.Value = f.Values[i]
+			if value, ok := p.Value.(interface{ GetTypedConfig() *anypb.Any }); ok {
+				p.Config = Unpack(value.GetTypedConfig())
+			}
+		}
+		text := c.GetMatch().GetProxy().GetProxyVersion()
+		if m.patterns[text] == nil {
+			m.patterns[text] = m.releases(text)
+		}
+		p.Releases = m.patterns[text]
 		filter.Patches = append(filter.Patches, p)
+		m.patches[key] = p
 	}
-	return filter
-}
-
-// resolver finds messages as istiod's reader does. Those of Envoy's v2 API, which istiod took until 1.9, are read as what
-// they became: the fields that are asked for have kept their names.
-type resolver struct{ envoyapi.Resolver }
-
-const oldManagerType = "envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager"
-
-func (r resolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
-	if strings.HasSuffix(url, "/"+oldManagerType) {
-		url = "type.googleapis.com/" + string((&managerv3.HttpConnectionManager{}).ProtoReflect().Descriptor().FullName())
-	}
-	return r.Resolver.FindMessageByURL(url)
-}
-
-var types = resolver{envoyapi.Types}
-
-// decode reads the value of a patch, and what its typed_config holds.
-func decode(c *networking.EnvoyFilter_EnvoyConfigObjectPatch) (value, config proto.Message) {
-	if c.GetPatch().GetValue() == nil || c.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_REMOVE {
-		return nil, nil
-	}
-	switch c.GetApplyTo() {
-	case networking.EnvoyFilter_NETWORK_FILTER:
-		value = &listenerv3.Filter{}
-	case networking.EnvoyFilter_HTTP_FILTER:
-		value = &managerv3.HttpFilter{}
-	case networking.EnvoyFilter_CLUSTER:
-		value = &clusterv3.Cluster{}
-	case networking.EnvoyFilter_HTTP_ROUTE:
-		value = &routev3.Route{}
-	case networking.EnvoyFilter_VIRTUAL_HOST:
-		value = &routev3.VirtualHost{}
-	case networking.EnvoyFilter_ROUTE_CONFIGURATION:
-		value = &routev3.RouteConfiguration{}
-	default:
-		return nil, nil
-	}
-	text, err := json.Marshal(c.GetPatch().GetValue().AsMap())
-	if err != nil {
-		return nil, nil
-	}
-	if (protojson.UnmarshalOptions{DiscardUnknown: true, Resolver: types}).Unmarshal(text, value) != nil {
-		return nil, nil
-	}
-	if f, ok := value.(interface{ GetTypedConfig() *anypb.Any }); ok {
-		config = Unpack(f.GetTypedConfig())
-	}
-	return value, config
 }
 
 // Unpack returns the message in an Any, or nil where it is of no known type.
@@ -121,7 +87,7 @@ func Unpack(a *anypb.Any) proto.Message {
 	if a == nil {
 		return nil
 	}
-	mt, err := types.FindMessageByURL(a.GetTypeUrl())
+	mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl())
 	if err != nil {
 		return nil
 	}
@@ -256,10 +222,11 @@ func (m *Model) misses(p *Patch, r version.Release, port uint32, plain bool) str
 // Outbound reports whether the patch is for what a client's proxy sends.
 func (p *Patch) Outbound() bool { return p.Context() != networking.EnvoyFilter_SIDECAR_INBOUND }
 
-// MakesHTTP2 reports whether the patch makes a cluster speak HTTP/2, whatever its clients do.
+// MakesHTTP2 reports whether the patch makes a cluster of Istio's speak HTTP/2, whatever its clients do. One that the patch
+// adds is for whoever names it, such as a filter that asks a service for rate limits.
 func (p *Patch) MakesHTTP2() bool {
 	cluster, ok := p.Value.(*clusterv3.Cluster)
-	if !ok {
+	if !ok || p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_ADD {
 		return false
 	}
 	if cluster.GetHttp2ProtocolOptions() != nil { //nolint:staticcheck // what EnvoyFilters in use still set
@@ -326,14 +293,6 @@ func clusterMatches(match *networking.EnvoyFilter_ClusterMatch, host string, por
 
 // indexFilter enters the filter under one label of its selector, so that a workload finds it by its own labels.
 func (m *Model) indexFilter(f *Filter) {
-	patterns := map[string]*Releases{}
-	for _, p := range f.Patches {
-		text := p.GetMatch().GetProxy().GetProxyVersion()
-		if patterns[text] == nil {
-			patterns[text] = m.releases(text)
-		}
-		p.Releases = patterns[text]
-	}
 	ns := f.InNamespace()
 	if len(f.Spec.GetTargetRefs()) > 0 {
 		if m.Every(version.TargetRefsHonoured) {

@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
-	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
@@ -49,6 +48,8 @@ type Model struct {
 	longest       map[podKey]int  // by namespace and a Service's host: the length of the wildcard that says most
 	podsByLabel   map[podKey][]*Workload
 	podsIn        map[string][]*Workload
+	patches       map[patchKey]*Patch
+	patterns      map[string]*Releases // by their texts
 	filtersBy     map[podKey][]*Filter // by namespace and one label of the selector; with no label those for all
 	filtersByAny  map[podKey][]*Filter // by namespace and each label of the selector
 }
@@ -70,6 +71,7 @@ func New(ctx context.Context, objects []*manifests.Object, mesh wsmesh.Mesh) (*M
 		Domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), Root: mesh.RootNamespace,
 		ControlPlanes: mesh.ControlPlanes, Proxies: mesh.Proxies,
 		namespaces: map[string]*manifests.Object{}, entriesByHost: map[string][]*Service{}, routes: map[string][]*Route{}, judged: map[string]judgement{},
+		patches: map[patchKey]*Patch{}, patterns: map[string]*Releases{},
 		wildcardIn: map[podKey]bool{}, longest: map[podKey]int{}, serviceByHost: map[string]*Service{},
 		servicesIn: map[string][]*Service{}, rulesFor: map[string][]*Rule{}, firstFor: map[string]*Rule{},
 		podsByLabel: map[podKey][]*Workload{}, podsIn: map[string][]*Workload{},
@@ -112,11 +114,14 @@ func distinct(releases []version.Release) []version.Release {
 }
 
 func (m *Model) add(o *manifests.Object) {
+	if o.Refused {
+		return
+	}
 	switch v := o.Value.(type) {
 	case *destinationrule.Rule:
 		m.addRule(o, v)
-	case *envoyfilter.Filter:
-		m.Filters = append(m.Filters, newFilter(o, v))
+	case *manifests.EnvoyFilter:
+		m.addFilter(o, v)
 	case *manifests.Service:
 		s := &Service{Object: o, Service: v, Host: o.Name + "." + o.InNamespace() + ".svc." + m.Domain}
 		m.Services = append(m.Services, s)

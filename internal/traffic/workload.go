@@ -188,8 +188,11 @@ func (m *Model) KnowsPodsOf(namespace string) bool { return len(m.podsIn[namespa
 // podsOf returns the workloads behind a Service, and whether there are any among the manifests. Else it is one with
 // the labels that the Service selects.
 func (m *Model) podsOf(s *Service, subset map[string]string) (pods []*Workload, known bool) {
-	selector := maps.Clone(s.Selector)
-	maps.Copy(selector, subset)
+	selector := s.Selector
+	if len(subset) > 0 {
+		selector = maps.Clone(s.Selector)
+		maps.Copy(selector, subset)
+	}
 	if pods := m.Selected(s.InNamespace(), selector); len(pods) > 0 {
 		return pods, true
 	}

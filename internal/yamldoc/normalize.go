@@ -209,6 +209,8 @@ func (r *reader) key(n *yaml.Node) *yaml.Node {
 	case nullTag:
 		r.add(Malformed, n.Line, "a key is null", "write the key in quotes")
 		text = "null"
+	case boolTag:
+		text = words[text].value
 	case intTag:
 		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
 			r.add(Malformed, n.Line, "the key "+text+" is a number of more than 63 bits", "write the key in quotes")
@@ -266,7 +268,7 @@ func (r *reader) scalar(n *yaml.Node) {
 	case tag == "" || tag == n.Tag || tag == timestampTag && isTimestamp(was):
 	case tag == floatTag && n.Tag == intTag && isInt64(n.Value):
 		f, _ := strconv.ParseFloat(n.Value, 64)
-		n.Tag, n.Value = floatTag, formatFloat(f)
+		n.Tag, n.Value = floatTag, FormatFloat(f)
 	default:
 		r.malformed(fmt.Sprintf("cannot decode %s `%s` as a %s", n.Tag, was, tag), n.Line)
 	}

@@ -170,7 +170,7 @@ func (r *reader) document() *yaml.Node {
 	if hasOtherBreaks(r.text) {
 		r.lines = editorLines(r.text)
 	}
-	if loneBang.Match(r.text) {
+	if bytes.IndexByte(r.text, '!') >= 0 && loneBang.Match(r.text) {
 		r.bangs = NewIndex(r.text)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(r.text))

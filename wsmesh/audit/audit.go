@@ -106,7 +106,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{},
 	}
 	// Of an object that is given twice the last one counts.
-	last := map[string]*manifests.Object{}
+	last := map[key]*manifests.Object{}
 	for _, o := range objects {
 		if o.Kind != "" {
 			a.kinds[o.Kind]++
@@ -118,17 +118,17 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 			continue
 		}
 		a.objects = append(a.objects, o)
-		last[id(o)] = o
+		last[keyOf(o)] = o
 	}
 	var counted []*manifests.Object
-	earlier := map[string]*manifests.Object{}
+	earlier := map[key]*manifests.Object{}
 	for _, o := range a.objects {
-		if first := earlier[id(o)]; first != nil && o.Kind != "" {
+		if first := earlier[keyOf(o)]; first != nil && o.Kind != "" {
 			a.add(GivenTwice, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.File, first.Line),
 				"remove one of them, or audit them apart where only one is applied at a time")
 		}
-		earlier[id(o)] = o
-		if last[id(o)] == o {
+		earlier[keyOf(o)] = o
+		if last[keyOf(o)] == o {
 			counted = append(counted, o)
 		}
 	}
@@ -141,8 +141,10 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	return a, nil
 }
 
-// id is what Kubernetes tells objects apart by.
-func id(o *manifests.Object) string { return o.Kind + "/" + o.InNamespace() + "/" + o.Name }
+// A key is what Kubernetes tells objects apart by.
+type key struct{ kind, namespace, name string }
+
+func keyOf(o *manifests.Object) key { return key{o.Kind, o.InNamespace(), o.Name} }
 
 func (a *auditor) audit(ctx context.Context) error {
 	if err := a.upgrades(ctx); err != nil {
@@ -225,17 +227,23 @@ func (a *auditor) alone(o *manifests.Object) finding.List {
 	switch v := o.Value.(type) {
 	case *destinationrule.Rule:
 		l = v.Validate()
-	case *envoyfilter.Filter:
+	case *manifests.EnvoyFilter:
 		l = v.Validate()
 	}
-	if len(o.Findings) > 0 {
-		return nil
-	}
-	l = slices.DeleteFunc(l, func(f finding.Finding) bool { return a.knowsBetter(o, f) })
+	l = slices.DeleteFunc(l, func(f finding.Finding) bool {
+		return a.knowsBetter(o, f) || slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
+	})
 	for i := range l {
 		l[i].Object, l[i].File, l[i].Line = o.String(), o.File, o.LineOf(l[i].Path)
 	}
 	return l
+}
+
+// within reports whether a path is another one or leads on from it. What is wrong with the reading of a field may be all that
+// is wrong with what is around it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 func (a *auditor) knowsBetter(o *manifests.Object, f finding.Finding) bool {

@@ -442,7 +442,7 @@ func (m *mend) filters(a *auditor, files []manifests.File) []manifests.File {
 	for _, o := range a.objects {
 		if o.Kind == "EnvoyFilter" {
 			taken[o.InNamespace()+"/"+o.Name] = true
-			unread[o.InNamespace()] = unread[o.InNamespace()] || o.Value == nil
+			unread[o.InNamespace()] = unread[o.InNamespace()] || o.Value == nil || o.Refused
 		}
 	}
 	unfit := map[*traffic.Service]bool{} // with pods that no EnvoyFilter can open

@@ -214,14 +214,3 @@ func (l List) filter(keep func(Finding) bool) List {
 }
 
 func isError(f Finding) bool { return f.Severity == SeverityError }
-
-// Codes returns the rules that are declared here, in the order of their codes. Those of packages destinationrule and
-// envoyfilter are what their functions Rules return.
-func Codes() []Rule { return slices.Clone(codes) }
-
-var codes = []Rule{
-	WS320, WS321, WS322, WS323, WS329, WS901, WS902, WS903, WS904, WS905, WS906, WS907,
-	WS908, WS909, WS910, WS911, WS920, WS921, WS922, WS923, WS924, WS925, WS926, WS927,
-	WS928, WS929, WS930, WS931, WS939, WS951, WS952, WS953, WS954, WS955, WS956, WS957,
-	WS958, WS959, WS961, WS962, WS963, WS964, WS965, WS966, WS969, WS971,
-}

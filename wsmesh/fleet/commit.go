@@ -294,10 +294,8 @@ func (s *syncer) putBack(c Change) (finding.List, error) {
 	case !isThere || is:
 		return nil, s.root.Rename(kept, c.File)
 	}
-	f := finding.New(ForeignFile, "", "a run of Sync was ended here, and a file that it did not write is in the place of one that has to be put back",
-		"move it away; the file as it was is "+filepath.Join(s.dir, kept))
-	f.File = filepath.Join(s.dir, c.File)
-	return finding.List{f}, nil
+	return finding.List{s.foreign(c.File, "a run of Sync was ended here, and a file that it did not write is in the place of one that has to be put back",
+		"move it away; the file as it was is "+filepath.Join(s.dir, kept))}, nil
 }
 
 // written begins the first line of every file that Sync writes.

@@ -135,9 +135,11 @@ func (s *seen) check(e *entry) finding.List {
 }
 
 func (s *seen) twice(e *entry) finding.List {
-	f := finding.New(SameObject, "metadata.name", "the Service is given twice", "give each Service of the fleet once")
-	f.Object = e.object()
-	return finding.List{f}
+	return finding.List{sameObject("the Service is given twice", "give each Service of the fleet once")}.WithObject(e.object())
+}
+
+func sameObject(message, hint string) finding.Finding {
+	return finding.New(SameObject, "metadata.name", message, hint)
 }
 
 // checkNames compares the objects and the host, where some are not usual.
@@ -152,7 +154,7 @@ func (s *seen) checkNames(e *entry) finding.List {
 		if o.kind == "EnvoyFilter" {
 			hint = "leave out Options.ASM where a namespace has several WebSocket servers"
 		}
-		l = append(l, finding.New(SameObject, "metadata.name", fmt.Sprintf("the %s %q of another Service is in the same namespace", o.kind, o.name), hint))
+		l = append(l, sameObject(fmt.Sprintf("the %s %q of another Service is in the same namespace", o.kind, o.name), hint))
 	}
 	for _, o := range m.others {
 		usual := s.isUsual(o)

@@ -64,7 +64,10 @@ func ExampleFleet_Generate() {
 // Services that come one by one, from a database say, need not all be in memory. A sequence that cannot go on yields
 // an error.
 func ExampleFleet_Generate_sequence() {
-	mesh := wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		log.Fatal(err)
+	}
 	sequence := func(yield func(fleet.Member, error) bool) {
 		for i := range 50_000 {
 			name := fmt.Sprintf("chat-%d", i)

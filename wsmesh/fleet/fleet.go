@@ -46,7 +46,8 @@ type Fleet struct {
 	// that cannot go on yields an error. What it yields is copied at once, so that it may use the same maps for all members.
 	Services iter.Seq2[Member, error]
 
-	// locate gives a finding about a member, counted from 0, its place in the inventory; nil where there is no inventory.
+	// locate gives a finding about a member, counted from 0, or the mesh, -1, its place in the inventory; nil where there is
+	// none.
 	locate func(member int, f finding.Finding) finding.Finding
 }
 
@@ -66,25 +67,23 @@ type Summary struct {
 // maxListed is how many warnings and errors a Summary lists.
 const maxListed = 1000
 
-// check returns the error of a fleet of which no member can be planned.
-func (f *Fleet) check(sum *Summary) error {
+// check returns what there is to know of the fleet whatever its members, and the error of one of which no member can be
+// planned.
+func (f *Fleet) check() (finding.List, error) {
 	switch {
 	case f == nil:
-		return errors.New("the fleet is nil: give one with a Mesh and Services")
+		return nil, errors.New("the fleet is nil: give one with a Mesh and Services")
 	case f.Services == nil:
-		return errors.New("the fleet's Services are nil: give a sequence, such as fleet.Members returns")
+		return nil, errors.New("the fleet's Services are nil: give a sequence, such as fleet.Members returns")
 	}
-	l := slices.Concat(f.Mesh.Validate(), f.Options.Validate(f.Mesh))
-	if l.Err() == nil {
-		return nil
+	l := f.Mesh.Validate()
+	problems := slices.Concat(l, f.Options.Validate(f.Mesh))
+	if problems.Err() == nil {
+		return l, nil
 	}
-	sum.Findings = l
-	for _, problem := range l {
-		sum.Codes[problem.Code]++
-	}
-	e := &finding.Error{Findings: l}
+	e := &finding.Error{Findings: problems}
 	if _, _, err := f.Mesh.Oldest(); err != nil {
 		e.Causes = []error{err}
 	}
-	return e
+	return problems, e
 }

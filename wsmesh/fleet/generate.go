@@ -23,7 +23,7 @@ import (
 // [wsmesh.Plan.WriteYAML] write, in the order of the sequence, as one stream of YAML documents. The bytes are the same on
 // every run and on any number of cores. Memory does not grow with the fleet.
 //
-// Beside what NewPlan finds in one Service, Generate reports two that give objects the same name (WS320) or are for the
+// What NewPlan finds in the mesh is reported once, and not for each member. Beside what it finds in one Service, Generate reports two that give objects the same name (WS320) or are for the
 // same host (WS321), and warns of workloads that overlap (WS322): where the labels of one are among those of the other. Of
 // more than four labels only the very same are seen. It remembers 65,536 Services for that, fewer where workloads have
 // several labels; those after them are compared with these only, which is a warning too (WS323).
@@ -175,6 +175,7 @@ func (b *batch) reset(first int) {
 // A generator is one run over a fleet.
 type generator struct {
 	mesh               wsmesh.Mesh
+	ofMesh             finding.List // what there is to know of the mesh, which every plan repeats
 	oldestControlPlane version.Release
 	own                *wsmesh.Options   // the fleet's
 	known              []*wsmesh.Options // the fleet's, and those of members
@@ -189,12 +190,20 @@ func (f *Fleet) generate(ctx context.Context, sum *Summary, emit func(*batch, in
 	if ctx == nil {
 		return errors.New("the context is nil: give one, such as context.Background()")
 	}
-	if err := f.check(sum); err != nil {
+	ofMesh, err := f.check()
+	for _, p := range ofMesh {
+		sum.Codes[p.Code]++
+		if f.locate != nil {
+			p = f.locate(-1, p)
+		}
+		sum.Findings = append(sum.Findings, p)
+	}
+	if err != nil {
 		return err
 	}
 	own, mesh := f.Options.Clone(), f.Mesh
 	mesh.ControlPlanes, mesh.Proxies = slices.Clone(mesh.ControlPlanes), slices.Clone(mesh.Proxies)
-	g := &generator{mesh: mesh, own: &own, known: []*wsmesh.Options{&own}}
+	g := &generator{mesh: mesh, ofMesh: ofMesh, own: &own, known: []*wsmesh.Options{&own}}
 	_, g.oldestControlPlane, _ = mesh.Oldest() // the mesh has a release: it was checked
 	c := collector{generator: g, locate: f.locate, sum: sum, emit: emit, seen: newSeen(&mesh)}
 

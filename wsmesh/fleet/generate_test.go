@@ -107,6 +107,10 @@ func TestGenerateIsNewPlan(t *testing.T) {
 			}
 			members = append(members, m)
 		}
+		var ofMesh []string // which is said once
+		for _, f := range f.Mesh.Validate() {
+			ofMesh = append(ofMesh, f.Code)
+		}
 		// The plans that can be made, each object name once.
 		seen := map[string]bool{}
 		var good []fleet.Member
@@ -128,7 +132,9 @@ func TestGenerateIsNewPlan(t *testing.T) {
 			}
 			good = append(good, m)
 			for _, f := range plan.Findings() {
-				want[f.Code]++
+				if !slices.Contains(ofMesh, f.Code) {
+					want[f.Code]++
+				}
 			}
 		}
 		if len(good) == 0 || f.Options.Validate(f.Mesh).Err() != nil {
@@ -150,6 +156,9 @@ func TestGenerateIsNewPlan(t *testing.T) {
 			t.Errorf("the summary counts %d Services and %d bytes, not %d and %d", sum.Services, sum.Bytes, len(good), got.Len())
 		}
 		delete(sum.Codes, "WS322")
+		for _, code := range ofMesh {
+			want[code]++
+		}
 		if fmt.Sprint(sum.Codes) != fmt.Sprint(want) {
 			t.Errorf("the summary counts the findings %v, not %v", sum.Codes, want)
 		}

@@ -82,6 +82,7 @@ type inventoryMesh struct {
 // In inventoryOptions a pointer that is nil, like a slice or map, is a key that is not there.
 type inventoryOptions struct {
 	HTTP1          *bool              `yaml:"http1"`
+	ByPods         *bool              `yaml:"byPods"`
 	Host           *string            `yaml:"host"`
 	Base           map[string]any     `yaml:"base"`
 	Gateways       []inventoryGateway `yaml:"gateways"`
@@ -206,7 +207,12 @@ func ParseInventory(data []byte, file string) (*Fleet, error) {
 		return nil, err
 	}
 	f.Services = Members(members...)
-	f.locate = func(member int, f finding.Finding) finding.Finding { return r.located(memberPath(member), f) }
+	f.locate = func(member int, f finding.Finding) finding.Finding {
+		if member < 0 {
+			return r.located("", f)
+		}
+		return r.located(memberPath(member), f)
+	}
 	return f, nil
 }
 
@@ -402,9 +408,13 @@ func (r *inventoryReader) decode(in *inventoryFile) bool {
 }
 
 func (r *inventoryReader) malformed(message string, line int) {
-	f := finding.New(MalformedInventory, "", "the inventory cannot be read: "+message, "correct the text there; look for a cut-off file, tabs, colons and quotes")
+	f := malformed(message)
 	f.File, f.Line = r.file, line
 	r.problems = append(r.problems, f)
+}
+
+func malformed(message string) finding.Finding {
+	return finding.New(MalformedInventory, "", "the inventory cannot be read: "+message, "correct the text there; look for a cut-off file, tabs, colons and quotes")
 }
 
 var (
@@ -445,7 +455,7 @@ func (r *inventoryReader) explain(errs []string) {
 			}
 			c.Finding = finding.New(WrongType, "", "there is "+what, "write what inventory.schema.json has for this key")
 		} else {
-			c.Finding = finding.New(MalformedInventory, "", "the inventory cannot be read: "+text, "correct the text there")
+			c.Finding = malformed(text)
 		}
 		c.Line, _ = strconv.Atoi(line)
 		if n := len(complaints); n == 0 || complaints[n-1].Line != c.Line || complaints[n-1].key != c.key || c.key == "" {
@@ -610,6 +620,7 @@ func (r *inventoryReader) options(path string, in *inventoryOptions) wsmesh.Opti
 		}
 	}
 	o.HTTP1 = in.HTTP1 != nil && *in.HTTP1
+	o.ByPods = in.ByPods != nil && *in.ByPods
 	o.ASM = in.ASM != nil && *in.ASM
 	for _, g := range in.Gateways {
 		o.Gateways = append(o.Gateways, wsmesh.Gateway(g))
@@ -634,7 +645,7 @@ func (r *inventoryReader) base(path string, manifest map[string]any) *destinatio
 	}
 	problems := finding.In(err)
 	if problems == nil {
-		problems = finding.List{finding.New(WrongType, "", "there is no manifest: "+err.Error(), "write a DestinationRule as it stands in a manifest")}
+		problems = finding.List{malformed("the DestinationRule is no manifest: " + err.Error())}
 	}
 	for _, f := range problems {
 		f.Line = 0 // of the text above

@@ -89,7 +89,7 @@ func servicesOf(t testing.TB, f *fleet.Fleet) []wsmesh.Service {
 	return services
 }
 
-const inventoryHead = "apiVersion: wsmesh.dev/v1alpha1\nkind: Inventory\nmesh: {proxies: [\"1.24.1\"]}\n"
+const inventoryHead = "apiVersion: wsmesh.dev/v1alpha1\nkind: Inventory\nmesh: {controlPlanes: [\"1.24.1\"], proxies: [\"1.24.1\"]}\n"
 
 // TestInventoryFindings: each with file, line and path.
 func TestInventoryFindings(t *testing.T) {

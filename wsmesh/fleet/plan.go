@@ -37,8 +37,8 @@ type made struct {
 type objectName struct{ kind, namespace, name string }
 
 // madeOf returns what the plan for a Service makes.
-func madeOf(plan *wsmesh.Plan, svc *wsmesh.Service, opts *wsmesh.Options, domain string) *made {
-	objects, findings := plan.Objects(), plan.Findings()
+func (g *generator) madeOf(plan *wsmesh.Plan, svc *wsmesh.Service, opts *wsmesh.Options) *made {
+	objects, findings, domain := plan.Objects(), g.ofMember(plan.Findings()), g.domain()
 	m := &made{objects: len(objects), filtered: len(objects) > 1, warns: len(findings.Warnings()) > 0}
 	for _, f := range findings {
 		m.codes = append(m.codes, f.Code)
@@ -62,6 +62,13 @@ func madeOf(plan *wsmesh.Plan, svc *wsmesh.Service, opts *wsmesh.Options, domain
 		}
 	}
 	return m
+}
+
+// ofMember returns the findings that do not come from the mesh.
+func (g *generator) ofMember(l finding.List) finding.List {
+	return slices.DeleteFunc(slices.Clone(l), func(f finding.Finding) bool {
+		return slices.ContainsFunc(g.ofMesh, func(m finding.Finding) bool { return m.Code == f.Code && m.Path == f.Path })
+	})
 }
 
 // filterSuffix is what the name of a server's EnvoyFilter has after that of the Service.
@@ -189,7 +196,7 @@ func (g *generator) newForm(s *shape, e *entry) *form {
 		if err != nil {
 			return "", err
 		}
-		f.made, f.markers = madeOf(plan, &svc, s.options, g.domain()), markers[:labelStrings]
+		f.made, f.markers = g.madeOf(plan, &svc, s.options), markers[:labelStrings]
 		text, err := appendPlan(nil, plan)
 		return string(text), err
 	})
@@ -250,7 +257,7 @@ func (p *planner) write(b *batch, e *entry, number int) error {
 		return formError(e, err.Error())
 	}
 	if list {
-		e.findings = plan.Findings().Warnings()
+		e.findings = p.ofMember(plan.Findings()).Warnings()
 	}
 	byForm := b.out[from:]
 	if b.out, err = appendPlan(b.out, plan); err != nil {
@@ -315,12 +322,12 @@ func (p *planner) byPlan(b *batch, e *entry) error {
 	svc := e.service()
 	plan, err := wsmesh.NewPlan(svc, p.mesh, *e.options)
 	if err != nil {
-		e.findings = finding.In(err)
+		e.findings = p.ofMember(finding.In(err))
 		return nil
 	}
-	e.made = madeOf(plan, &svc, e.options, p.domain())
+	e.made = p.madeOf(plan, &svc, e.options)
 	if e.made.warns && !p.listed.Load() {
-		e.findings = plan.Findings().Warnings()
+		e.findings = p.ofMember(plan.Findings()).Warnings()
 	}
 	b.out, err = appendPlan(b.out, plan)
 	return err

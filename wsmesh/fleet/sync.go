@@ -228,7 +228,9 @@ func (s *syncer) compare(ctx context.Context, files map[string]*bytes.Buffer) (c
 		old, info, err := s.readOurs(name)
 		switch {
 		case needed && errors.Is(err, errForeign):
-			foreign = append(foreign, s.foreign(name))
+			foreign = append(foreign, s.foreign(name,
+				fmt.Sprintf("a file of this name is to be written, and the one that is there does not begin with the line %q", s.header),
+				"move it away, choose another directory, or write that line into it if it is this fleet's"))
 			continue
 		case errors.Is(err, errForeign), !needed && errors.Is(err, fs.ErrPermission): // what cannot be read is somebody else's
 			continue
@@ -252,9 +254,8 @@ func (s *syncer) compare(ctx context.Context, files map[string]*bytes.Buffer) (c
 }
 
 // foreign is the finding about a file that is not the fleet's.
-func (s *syncer) foreign(name string) finding.Finding {
-	f := finding.New(ForeignFile, "", fmt.Sprintf("a file of this name is to be written, and the one that is there does not begin with the line %q", s.header),
-		"move it away, choose another directory, or write that line into it if it is this fleet's")
+func (s *syncer) foreign(name, message, hint string) finding.Finding {
+	f := finding.New(ForeignFile, "", message, hint)
 	f.File = filepath.Join(s.dir, name)
 	return f
 }

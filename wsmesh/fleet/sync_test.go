@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
@@ -189,6 +190,136 @@ func TestSyncRefuses(t *testing.T) {
 	changes, err := diffFleet(filepath.Join(t.TempDir(), "none"), one)
 	if err != nil || fmt.Sprint(changes.Files) != "[added team-0.yaml]" {
 		t.Errorf("Diff with a directory that is not there: %v, %v", changes.Files, err)
+	}
+}
+
+// TestSyncOwners: fleets of several names share a directory, and none touches the files of another.
+func TestSyncOwners(t *testing.T) {
+	dir := t.TempDir()
+	sync := func(name string, services ...wsmesh.Service) ([]fleet.Change, error) {
+		f := plain(mesh("1.24.1"), wsmesh.Options{}, services...)
+		f.Name = name
+		changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{})
+		return changes.Files, err
+	}
+	services := sliceOf(10)
+	for i, name := range []string{"", "realtime", "chat \n\u202e"} {
+		if changes, err := sync(name, services[3*i:3*i+3]...); err != nil || len(changes) != 3 {
+			t.Errorf("%q: %v, %v", name, changes, err)
+		}
+	}
+	before := filesBelow(t, dir)
+	if got, _, _ := strings.Cut(before["team-3.yaml"], "\n"); got != `# Written by wsmesh from the inventory "realtime". It is overwritten, and removed where no Service needs it.` {
+		t.Errorf("the first line is %s", got)
+	}
+	if got, _, _ := strings.Cut(before["team-6.yaml"], "\n"); got != `# Written by wsmesh from the inventory "chat \n\u202e". It is overwritten, and removed where no Service needs it.` {
+		t.Errorf("the first line is %s", got)
+	}
+	_, err := sync("realtime", services[3], services[4], services[0])
+	if got := codesOf(t, err); len(got) != 1 || got[0] != "WS971" || !strings.Contains(err.Error(), "from the inventory") {
+		t.Errorf("a file of another fleet: %v", err)
+	}
+	if after := filesBelow(t, dir); !maps.Equal(before, after) {
+		t.Error("the directory changed all the same")
+	}
+	if changes, err := sync("realtime", services[3], services[4]); err != nil || fmt.Sprint(changes) != "[removed team-5.yaml]" {
+		t.Errorf("one file less: %v, %v", changes, err)
+	}
+	_, err = sync("realtime")
+	if got := codesOf(t, err); len(got) != 1 || got[0] != "WS972" || finding.In(err)[0].File != dir {
+		t.Errorf("an empty list: %v", err)
+	}
+	if changes, err := sync("new"); err != nil || len(changes) > 0 {
+		t.Errorf("an empty list of a fleet without files: %v, %v", changes, err)
+	}
+	f := plain(mesh("1.24.1"), wsmesh.Options{})
+	f.Name = "realtime"
+	if changes, err := f.Diff(context.Background(), dir, fleet.SyncOptions{}); err != nil || len(changes.Files) != 2 {
+		t.Errorf("Diff with an empty list: %v, %v", changes, err)
+	}
+	if changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{RemoveMost: true}); err != nil || len(changes.Files) != 2 {
+		t.Errorf("an empty list that is meant: %v, %v", changes, err)
+	}
+}
+
+// TestSyncReformatted: other ends of lines, and formatters that keep the comment, make no file foreign.
+func TestSyncReformatted(t *testing.T) {
+	services := sliceOf(2)
+	tests := []struct {
+		change func(text string) string
+		want   string
+		reason string
+	}{
+		{func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }, "[]", "a check-out on Windows"},
+		{func(s string) string { return "---\n" + s }, "[changed team-0.yaml]", "the beginning of a document before it"},
+		{func(s string) string { return "# yamllint disable\n\n  " + s }, "[changed team-0.yaml]", "a comment before it"},
+		{func(s string) string { return s + "# a note\n" }, "[changed team-0.yaml]", "a comment after it"},
+		{func(s string) string { return "a: b\n" + s }, "WS971", "another document before it"},
+		{func(s string) string { return strings.Replace(s, "# Written", "# written", 1) }, "WS971", "another line"},
+	}
+	for _, tt := range tests {
+		dir := t.TempDir()
+		if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "team-0.yaml")
+		text, _ := os.ReadFile(path)
+		if err := os.WriteFile(path, []byte(tt.change(string(text))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
+		if got := fmt.Sprint(changes.Files); tt.want == "WS971" && (err == nil || !strings.Contains(err.Error(), "# Written by wsmesh. It is overwritten")) || tt.want != "WS971" && (err != nil || got != tt.want) {
+			t.Errorf("%s: %v, %v", tt.reason, changes.Files, err)
+		}
+	}
+}
+
+// TestSyncProgress: the callback sees each file that is written, and the permissions of a file stay.
+func TestSyncProgress(t *testing.T) {
+	dir := t.TempDir()
+	services := sliceOf(3)
+	var got []string
+	opts := fleet.SyncOptions{Progress: func(done, total int) { got = append(got, fmt.Sprint(done, "/", total)) }}
+	for range 2 {
+		if _, err := plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(got) != "[1/3 2/3 3/3]" {
+		t.Errorf("the progress is %v", got)
+	}
+	path := filepath.Join(dir, "team-1.yaml")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	services[1].Workload = map[string]string{"app": "x"}
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the permissions are %v, %v", info.Mode(), err)
+	}
+}
+
+// TestSyncMeanwhile: a file that somebody writes while Sync is at work is not lost.
+func TestSyncMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	services := sliceOf(3)
+	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+		t.Fatal(err)
+	}
+	services[1].Workload = map[string]string{"app": "x"}
+	path := filepath.Join(dir, "team-1.yaml")
+	_, err := plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{Progress: func(int, int) {
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	if err == nil || !strings.Contains(err.Error(), "was changed while Sync was at work") {
+		t.Errorf("the error is %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
+		t.Errorf("the file holds %q, %v", text, err)
 	}
 }
 

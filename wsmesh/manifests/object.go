@@ -5,6 +5,9 @@ package manifests
 import (
 	"cmp"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -18,7 +21,7 @@ type Object struct {
 
 	// Value is what the object says, where that takes part in what becomes of a WebSocket:
 	//
-	//   - a *destinationrule.Rule or an *envoyfilter.Filter,
+	//   - a *destinationrule.Rule or an *EnvoyFilter,
 	//   - a *ServiceEntry or a *VirtualService,
 	//   - a *Service,
 	//   - a []*Workload, of each kind that has a pod template,
@@ -26,6 +29,9 @@ type Object struct {
 	//
 	// It is nil for other kinds, and where it cannot be read.
 	Value any
+
+	// Refused is whether the API server takes no object of Istio's as it stands. Its Value is what can be read.
+	Refused bool
 
 	// Findings are what is wrong with the object as it stands, each with its line.
 	Findings finding.List
@@ -36,6 +42,8 @@ type Object struct {
 
 	doc   yamldoc.Document
 	lines lines
+	// patches are the files that a kustomization names as patches.
+	patches []string
 }
 
 // String returns the kind, namespace and name, as findings call the object, and "" for what cannot be read.
@@ -58,6 +66,14 @@ func (o *Object) Text() []byte { return o.doc.Text }
 
 // IsItem reports whether the object is an item of a List.
 func (o *Object) IsItem() bool { return o.doc.Item }
+
+// An EnvoyFilter is a filter with the values of its patches.
+type EnvoyFilter struct {
+	*envoyfilter.Filter
+	// Values are the values of the patches as the messages that their applyTo asks for, as far as they can be read; nil for
+	// a patch without a value.
+	Values []proto.Message
+}
 
 // A Service is the spec of a Kubernetes Service.
 type Service struct {

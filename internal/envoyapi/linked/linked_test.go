@@ -64,7 +64,7 @@ func files() map[string]*descriptorpb.FileDescriptorProto {
 	return all
 }
 
-// isAnnotation says whether a file declares options of descriptors.
+// isAnnotation reports whether a file declares options of descriptors.
 func isAnnotation(path string) bool {
 	return strings.Contains(path, "/annotations/") || strings.HasPrefix(path, "validate/")
 }
