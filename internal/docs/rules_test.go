@@ -300,7 +300,7 @@ var (
 )
 
 // branches are the branches of repositories for files whose source names none.
-var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.31", "envoyproxy/envoy": "main"}
+var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.32", "envoyproxy/envoy": "main"}
 
 // linked returns the source of a rule with its issues, files and pages as links. A file without a repository belongs to the
 // repository that is named before it, or to that of Istio.
