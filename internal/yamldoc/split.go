@@ -60,7 +60,7 @@ func isSeparator(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0)
 }
 
-// isBlank says whether text holds nothing but comments and "---" lines.
+// isBlank reports whether text holds nothing but comments and "---" lines.
 func isBlank(text []byte) bool {
 	for at := 0; at < len(text); {
 		end := lineEnd(text, at)
