@@ -86,13 +86,21 @@ func (a *auditor) limits(r *traffic.Rule) {
 	for _, pool := range r.Pools() {
 		upgrade := pool.GetHttp().GetH2UpgradePolicy() == traffic.Upgrade
 		if n := pool.GetTcp().GetMaxConnections(); n > 0 && !upgrade {
+			a.limitTo(n)
 			a.add(LimitsWebSockets, r.Object, pool.Path+".tcp.maxConnections", fmt.Sprintf("the proxy of a client opens at most %d WebSockets over HTTP/1.1, and the handshake of the next one hangs", n),
 				"set it to the number that one client needs, or leave it out: Istio sets none")
 		}
 		if n := pool.GetHttp().GetHttp2MaxRequests(); n > 0 {
+			a.limitTo(n)
 			a.add(LimitsWebSockets, r.Object, pool.Path+".http.http2MaxRequests", fmt.Sprintf("the proxy of a client opens at most %d WebSockets, over HTTP/1.1 and HTTP/2 alike, and the next one gets 503", n),
 				"set it to the number that one client needs, or leave it out: Istio sets none")
 		}
+	}
+}
+
+func (a *auditor) limitTo(n int32) {
+	if a.limit == 0 || uint32(n) < a.limit {
+		a.limit = uint32(n)
 	}
 }
 
