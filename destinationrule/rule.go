@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -27,9 +28,9 @@ const kind = "DestinationRule"
 // The versions of the API that Istio's CustomResourceDefinition serves: v1 since Istio 1.22, v1beta1 since 1.5,
 // v1alpha3 on every release. The spec is the same message in all of them.
 const (
-	v1       = "networking.istio.io/v1"
-	v1beta1  = "networking.istio.io/v1beta1"
-	v1alpha3 = "networking.istio.io/v1alpha3"
+	v1       = istio.NetworkingV1
+	v1beta1  = istio.NetworkingV1beta1
+	v1alpha3 = istio.NetworkingV1alpha3
 )
 
 // A Rule is one DestinationRule: its metadata and its spec.

@@ -9,12 +9,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 )
 
 // apiVersion is the only version of EnvoyFilter that a release serves.
-const apiVersion = "networking.istio.io/v1alpha3"
+const apiVersion = istio.NetworkingV1alpha3
 
 // A Filter is one EnvoyFilter: its metadata and its spec. [Builder.Build] and [Parse] return filters, and a program may
 // write or change one itself.
