@@ -47,7 +47,7 @@ type Rule struct {
 // Parse reads one DestinationRule from a YAML or JSON document of any of the three served API versions.
 //
 // Parse is strict. An unknown or misspelt field, a value of the wrong type, another kind and a second document are errors.
-// It returns all of them with their paths, as a [*finding.Error]. It does not judge what the fields say; that is what
+// It returns all of them with their paths and lines, as a [*finding.Error]. It does not judge what the fields say; that is what
 // [Rule.Validate] does.
 func Parse(data []byte) (*Rule, error) {
 	spec := &networking.DestinationRule{}

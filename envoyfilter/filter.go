@@ -28,7 +28,7 @@ type Filter struct {
 	Spec                *networking.EnvoyFilter
 }
 
-// Parse reads one EnvoyFilter from YAML or JSON. It returns all problems with their paths, as a [*finding.Error].
+// Parse reads one EnvoyFilter from YAML or JSON. It returns all problems with their paths and lines, as a [*finding.Error].
 //
 // Parse is strict where Istio is not. An unknown field is an error in patch.value too, at any depth, because Istio drops it
 // ([istio/istio#26390]). Every "@type" must name a message of Envoy's v3 API or of Istio's own filters. They are

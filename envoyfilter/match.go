@@ -15,10 +15,6 @@ var MatchOfOtherKind = finding.Rule{Code: "WS230", Severity: finding.SeverityErr
 	Meaning: "The match must be by the kind of object that applyTo selects: another one is refused, or passed over.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
 
-var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
-	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
-	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
-
 // match checks which objects the patch is for. Which parts of a match istiod reads is in listener_patch.go, rc_patch.go and
 // cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
 func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind) {
@@ -54,6 +50,10 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 	r.leave()
 	r.leave()
 }
+
+var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
+	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
+	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
 
 func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch) {
 	r.port(m.GetPortNumber(), "portNumber")
