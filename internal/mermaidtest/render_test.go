@@ -107,10 +107,10 @@ func TestRender(t *testing.T) {
 	mesh := func(release string) wsmesh.Mesh {
 		return wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse(release)}}
 	}
-	svc := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}}
+	svc := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}}
 	charts := map[string]string{"broken on purpose": "flowchart LR\n  a[\"]--\n"}
-	plan := func(name string, svc wsmesh.Service, opts ...wsmesh.Option) {
-		p, err := wsmesh.NewPlan(svc, mesh("1.24.1"), opts...)
+	plan := func(name string, svc wsmesh.Service, opts wsmesh.Options) {
+		p, err := wsmesh.NewPlan(svc, mesh("1.24.1"), opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,14 +120,17 @@ func TestRender(t *testing.T) {
 		}
 		charts[name] = b.String()
 	}
-	plan("plan", svc)
-	plan("plan with a gateway", svc, wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"}))
+	plan("plan", svc, wsmesh.Options{})
+	plan("plan with a gateway", svc, wsmesh.Options{Gateways: []wsmesh.Gateway{{Namespace: "istio-ingress", Workload: map[string]string{"istio": "ingressgateway"}}}})
 	ambient := svc
 	ambient.Ambient = true
-	plan("ambient plan", ambient)
+	plan("ambient plan", ambient, wsmesh.Options{})
 	http2 := svc
-	http2.Port.Name = "http2"
-	plan("plan that breaks", http2)
+	http2.Ports = []wsmesh.Port{{Number: 80, Name: "http2"}}
+	plan("plan that breaks", http2, wsmesh.Options{})
+	ports := svc
+	ports.Ports = []wsmesh.Port{{Number: 80, Name: "http"}, {Number: 9090, Name: "grpc"}}
+	plan("plan of several ports", ports, wsmesh.Options{})
 
 	for _, page := range []string{"README.md", "wsmesh/README.md"} {
 		text, err := os.ReadFile("../../" + page)
