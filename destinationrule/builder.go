@@ -17,40 +17,40 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A Builder says what a DestinationRule is to hold. Fields that are left empty are not written.
+// A Builder describes a DestinationRule. Fields that are empty are not written.
 //
-// Where Base is given, it is the start and the other fields are laid over it: what they do not mention is kept.
+// If Base is set, the rule begins as a copy of it, and the other fields change that copy. What they do not mention stays as
+// it is in Base.
 type Builder struct {
 	Name, Namespace     string
 	Labels, Annotations map[string]string
 
-	// APIVersion is networking.istio.io/v1beta1 where empty, which every Istio since 1.5 serves. /v1 takes Istio
-	// 1.22 or later, /v1alpha3 is served by all.
+	// APIVersion is the version of the API to write. If it is empty, the rule has networking.istio.io/v1beta1, which every
+	// Istio since 1.5 serves. Istio serves /v1 since 1.22, and /v1alpha3 in every release.
 	APIVersion string
 
-	// Host is the Service or ServiceEntry host that the rule is for; empty means Base's host, and else Name. A name
-	// without dots is looked up in the rule's own namespace, so a full name is better
-	// ("websockets-server.default.svc.cluster.local"). A Host that differs from Base's is refused: Base's
-	// settings were made for another destination.
+	// Host is the host of the Service or ServiceEntry that the rule is for. If it is empty, the rule has the host of Base,
+	// or Name if there is no Base. Istio looks up a name without dots in the rule's own namespace, so a full name is better
+	// ("websockets-server.default.svc.cluster.local"). A Host that differs from that of Base is an error, because the
+	// settings of Base were made for another destination.
 	Host string
 
 	// H2Upgrade is the policy at the destination level. It does not reach ports and subsets that have a
 	// connectionPool of their own in Base: see [Rule.WithH2Upgrade].
 	H2Upgrade UpgradePolicy
 
-	// Ports and Subsets are laid over those of Base: an entry of Base with the same number or name is changed in
-	// place, another one is appended.
+	// Ports and Subsets change the entry of Base with the same number or name where there is one, and else are appended.
 	Ports   []PortPolicy
 	Subsets []SubsetPolicy
 
-	// ExportTo replaces Base's list: namespaces, "." for the rule's own, or "*" alone.
+	// ExportTo replaces the list of Base. It holds namespaces, "." for the rule's own, or "*" alone.
 	ExportTo []string
 
-	// ClientWorkload is written as spec.workloadSelector.matchLabels. It selects client workloads, in the rule's
-	// own namespace only (Istio 1.14 and later): nobody else, gateways of other namespaces included, sees the rule.
+	// ClientWorkload is written as spec.workloadSelector.matchLabels. It selects client workloads in the rule's own
+	// namespace (Istio 1.14 and later). No other client sees the rule, and that includes gateways of other namespaces.
 	ClientWorkload map[string]string
 
-	// Base is a spec to start from, for everything else of the Istio API. It is copied, and not changed.
+	// Base is a spec to begin with, for everything that the fields above do not cover. It is copied and never changed.
 	Base *networking.DestinationRule
 }
 
@@ -61,8 +61,8 @@ type Builder struct {
 type PortPolicy struct {
 	Number uint32 // the Service's port, 1 to 65535
 
-	// H2Upgrade must be DoNotUpgrade or Upgrade. UpgradeDefault is refused, because it writes nothing: Istio takes no
-	// entry without a setting, and leaving the entry out would let the port follow the destination's policy.
+	// H2Upgrade must be DoNotUpgrade or Upgrade. UpgradeDefault is an error, because it writes nothing: Istio refuses an
+	// entry without a setting, and without an entry the port would follow the destination's policy.
 	H2Upgrade UpgradePolicy
 }
 
@@ -70,34 +70,26 @@ type PortPolicy struct {
 type SubsetPolicy struct {
 	Name string
 
-	// Labels select the pods; where they are given, they replace those of Base's subset.
+	// Labels select the pods. If they are set, they replace the labels of the subset in Base.
 	Labels map[string]string
 
-	// H2Upgrade, unless it is UpgradeDefault, gives the subset a connectionPool of its own. Istio does not merge it
-	// with the destination's: it replaces that for the subset.
+	// H2Upgrade, unless it is UpgradeDefault, gives the subset a connectionPool of its own. Istio does not merge that with
+	// the connectionPool of the destination, but replaces the whole of it for the subset.
 	H2Upgrade UpgradePolicy
 }
 
-// Build returns the rule that the builder describes. The error is a [*finding.Error] with everything that Istio or
-// Kubernetes would refuse in it; the rule is then nil. Warnings do not keep a rule from being built:
-// [Rule.Validate] reports them.
+// Build returns the rule that the builder describes. If Istio or Kubernetes would refuse the rule, Build returns nil and a
+// [*finding.Error] with every reason. Warnings do not stop it; [Rule.Validate] reports them.
 //
 // The rule shares no map, slice or message with the builder.
 func (b Builder) Build() (*Rule, error) {
-	// The rule and its spec in one piece of memory, as in layPolicy: generators build thousands of them.
-	both := &struct {
-		rule Rule
-		spec networking.DestinationRule
-	}{}
-	r := &both.rule
-	r.APIVersion, r.Name, r.Namespace = cmp.Or(b.APIVersion, v1beta1), b.Name, b.Namespace
-	r.Labels, r.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
-	r.Spec = &both.spec
-	if b.Base != nil {
-		r.Spec = proto.CloneOf(b.Base)
+	r := &Rule{
+		APIVersion: cmp.Or(b.APIVersion, v1beta1), Name: b.Name, Namespace: b.Namespace,
+		Labels: maps.Clone(b.Labels), Annotations: maps.Clone(b.Annotations),
+		Spec: cmp.Or(proto.CloneOf(b.Base), &networking.DestinationRule{}),
 	}
 	problems := b.overlay(r.Spec)
-	findings := r.validate(false)
+	findings := r.Validate().Errors()
 	if len(problems) > 0 {
 		findings = append(problems.WithObject(r.String()), findings...)
 	}
@@ -110,7 +102,7 @@ func (b Builder) Build() (*Rule, error) {
 var HostNotOfBase = finding.Rule{Code: "WS141", Severity: finding.SeverityError,
 	Meaning: "A builder's host is that of its Base.", Source: istioHostName}
 
-// overlay lays the builder's fields over a copy of Base, and returns what could not be.
+// overlay writes the builder's fields into spec, which is a copy of Base, and returns what it cannot write.
 func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	if base := spec.GetHost(); base != "" && b.Host != "" && base != b.Host {
@@ -136,7 +128,7 @@ func (b Builder) overlay(spec *networking.DestinationRule) finding.List {
 	return problems
 }
 
-// layPolicy writes the policy into the trafficPolicy of a destination or subset, which is at the path.
+// layPolicy writes p into the trafficPolicy of a destination or subset. at is the path of that destination or subset.
 func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.Path) finding.List {
 	switch {
 	case !p.known():
@@ -144,14 +136,7 @@ func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.
 	case p == UpgradeDefault:
 		return nil
 	case *policy == nil:
-		all := &struct {
-			policy networking.TrafficPolicy
-			pool   networking.ConnectionPoolSettings
-			http   networking.ConnectionPoolSettings_HTTPSettings
-		}{}
-		all.pool.Http = &all.http
-		all.policy.ConnectionPool = &all.pool
-		*policy = &all.policy
+		*policy = &networking.TrafficPolicy{}
 	}
 	setPolicy(&(*policy).ConnectionPool, p)
 	return nil
@@ -168,7 +153,7 @@ var (
 func (b Builder) ports(spec *networking.DestinationRule) finding.List {
 	var problems finding.List
 	settings := spec.GetTrafficPolicy().GetPortLevelSettings()
-	entries := make(map[uint32]int, len(settings)) // where the entry of a port is; of several, istiod reads the first
+	entries := make(map[uint32]int, len(settings)) // index of the entry of each port; istiod reads the first of several
 	for i, s := range settings {
 		if _, ok := entries[s.GetPort().GetNumber()]; !ok {
 			entries[s.GetPort().GetNumber()] = i

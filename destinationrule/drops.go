@@ -13,15 +13,16 @@ import (
 // A Drop is a port level or subset of a rule with settings of its own but no upgrade policy. Its settings replace those
 // of the destination, and with them the policy.
 type Drop struct {
-	Path   string        // of the entry of portLevelSettings, or of the subset's connectionPool
-	Subset string        // the name of the subset; "" for a port level of the destination
-	IsPort bool          // it is an entry of portLevelSettings
-	Port   uint32        // the port of that entry
-	Policy UpgradePolicy // the policy that the place does not get
+	Path   string        // of the entry of portLevelSettings, or of the connectionPool of a subset
+	Subset string        // name of the subset; "" for a port level of the destination
+	IsPort bool          // reports whether this is an entry of portLevelSettings
+	Port   uint32        // port of that entry
+	Policy UpgradePolicy // policy that the place does not get
 }
 
-// Drops returns the places that would not get the policy p if the rule set it at the destination level alone.
-// [Rule.WithH2Upgrade] sets it there too. A place with useClientProtocol has chosen a protocol, and drops nothing.
+// Drops returns the places that would not get the policy p if the rule set p at the destination level only.
+// [Rule.WithH2Upgrade] sets p at these places too. A place with useClientProtocol has chosen its protocol and is not among
+// them.
 func (r *Rule) Drops(p UpgradePolicy) []Drop {
 	if r == nil {
 		return nil
@@ -29,7 +30,7 @@ func (r *Rule) Drops(p UpgradePolicy) []Drop {
 	return drops(r.Spec, h2UpgradePolicy(p))
 }
 
-// The steps to the places where a policy may stand.
+// The steps of the paths to an upgrade policy.
 var (
 	specStep              = fieldpath.Name("spec")
 	subsetsStep           = fieldpath.Name("subsets")
@@ -40,7 +41,7 @@ var (
 	policyStep            = fieldpath.Name("h2UpgradePolicy")
 )
 
-// drops returns the places that do not get a policy, where that of the destination level is wide.
+// drops returns the places of spec that do not get a policy, if the policy of the destination level is wide.
 func drops(spec *networking.DestinationRule, wide h2UpgradePolicy) []Drop {
 	var list []Drop
 	add := func(d Drop, pool *networking.ConnectionPoolSettings, policy h2UpgradePolicy, path ...fieldpath.Step) {
@@ -52,12 +53,12 @@ func drops(spec *networking.DestinationRule, wide h2UpgradePolicy) []Drop {
 	}
 	ports := spec.GetTrafficPolicy().GetPortLevelSettings()
 	byPort := make(map[uint32]h2UpgradePolicy, len(ports))
-	some := wide // a policy that holds for some port
+	some := wide // a policy that at least one port has
 	for i, s := range ports {
 		port := s.GetPort().GetNumber()
 		add(Drop{IsPort: true, Port: port}, s.GetConnectionPool(), wide,
 			specStep, trafficPolicyStep, portLevelSettingsStep, fieldpath.Index(i))
-		if _, again := byPort[port]; !again { // of two entries for a port Istio takes the first
+		if _, again := byPort[port]; !again { // Istio takes the first of two entries for one port
 			byPort[port] = policyOf(s.GetConnectionPool())
 		}
 		some = cmp.Or(some, policyOf(s.GetConnectionPool()))

@@ -13,8 +13,8 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// effect warns of what Istio accepts, but which does not do what it says. Unlike the rules of single fields, these
-// need the rule as a whole.
+// effect warns of settings that Istio accepts and that do not have the effect that they seem to have. It covers what can be
+// judged only from the rule as a whole.
 func (v *validator) effect(spec *networking.DestinationRule) {
 	v.hostEffect(spec)
 	v.reach(spec)
@@ -34,8 +34,8 @@ var (
 		Source:  "istio/istio pilot/pkg/model/push_context.go, destinationRule"}
 )
 
-// hostEffect follows ResolveShortnameToFQDN in pilot/pkg/model/config.go: a name without a dot is looked up in the
-// rule's namespace, and any other is taken as it is.
+// hostEffect warns of a host that Istio takes for another one. It follows ResolveShortnameToFQDN in
+// pilot/pkg/model/config.go, which looks up a name without a dot in the rule's namespace and takes any other as it is.
 func (v *validator) hostEffect(spec *networking.DestinationRule) {
 	host := spec.GetHost()
 	dots := strings.Count(host, ".")
@@ -67,8 +67,7 @@ var UpgradeForSomeClients = finding.Rule{Code: "WS166", Severity: finding.Warnin
 	Meaning: "A workloadSelector or a private exportTo keeps UPGRADE from other clients, gateways among them.",
 	Source:  apiDestinationRule + ", workloadSelector and exportTo"}
 
-// reach warns where an upgrade holds for some clients only. The others, and gateways are clients too, go on with
-// HTTP/1.1.
+// reach warns of an upgrade that holds for some clients only. The others, which may be gateways, continue with HTTP/1.1.
 func (v *validator) reach(spec *networking.DestinationRule) {
 	if !upgrades(spec) {
 		return
@@ -90,7 +89,7 @@ var SelectorWithoutLabels = finding.Rule{Code: "WS172", Severity: finding.Warnin
 	Meaning: "A workloadSelector without labels selects everything.",
 	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector"}
 
-// selection warns of labels that select nothing, because no pod can carry them, and of a selector without labels.
+// selection warns of labels that no pod can carry, and of a selector without labels.
 func (v *validator) selection(spec *networking.DestinationRule) {
 	v.enter("subsets")
 	for i, s := range spec.GetSubsets() {
@@ -139,7 +138,7 @@ var (
 		Meaning: "A subset with a connectionPool of its own does not inherit h2UpgradePolicy.", Source: istioInheritance}
 )
 
-// lostPolicies warns where a port level or subset drops a policy.
+// lostPolicies warns of each port level and subset that drops the policy of the destination.
 func (v *validator) lostPolicies(spec *networking.DestinationRule) {
 	for _, d := range drops(spec, policyOf(spec.GetTrafficPolicy().GetConnectionPool())) {
 		policy := h2UpgradePolicy(d.Policy)

@@ -5,11 +5,11 @@ package destinationrule
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -41,10 +41,10 @@ func (r *Rule) WithPortH2Upgrade(p UpgradePolicy, ports ...uint32) (*Rule, error
 		out.Spec.TrafficPolicy = &networking.TrafficPolicy{}
 	}
 	destination := out.Spec.TrafficPolicy
-	problems := repeatAtPorts(destination, nil, ports, "spec")
+	problems := repeatAtPorts(destination, nil, ports, fieldpath.Path{specStep})
 	for i, subset := range out.Spec.GetSubsets() {
 		if subset.GetTrafficPolicy().GetConnectionPool() != nil {
-			problems = append(problems, repeatAtPorts(subset.TrafficPolicy, destination, ports, "spec.subsets["+strconv.Itoa(i)+"]")...)
+			problems = append(problems, repeatAtPorts(subset.TrafficPolicy, destination, ports, fieldpath.Path{specStep, subsetsStep, fieldpath.Index(i)})...)
 		}
 	}
 	lowerUpgrades(out.Spec)
@@ -63,15 +63,16 @@ func (r *Rule) WithPortH2Upgrade(p UpgradePolicy, ports ...uint32) (*Rule, error
 	if isEmpty(destination) {
 		out.Spec.TrafficPolicy = nil
 	}
-	if err := append(problems.WithObject(r.String()), out.validate(false)...).Err(); err != nil {
+	if err := append(problems.WithObject(r.String()), out.Validate().Errors()...).Err(); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
 // repeatAtPorts gives each port that has no entry in the policy one with what holds for it so far: the policy's own
-// settings, and else, for the policy of a subset, those of the destination's entry for the port. The policy is at path.
-func repeatAtPorts(policy, destination *networking.TrafficPolicy, ports []uint32, path string) finding.List {
+// settings, and else, for the policy of a subset, those of the destination's entry for the port. The path is that of what
+// holds the policy.
+func repeatAtPorts(policy, destination *networking.TrafficPolicy, ports []uint32, path fieldpath.Path) finding.List {
 	var added bool
 	for _, port := range ports {
 		if portLevel(policy, port) != nil {
@@ -100,7 +101,7 @@ func repeatAtPorts(policy, destination *networking.TrafficPolicy, ports []uint32
 		{"retryBudget", policy.GetRetryBudget() != nil},
 	} {
 		if s.set {
-			lost = append(lost, finding.New(PortLevelLosesSetting, path+".trafficPolicy."+s.name,
+			lost = append(lost, finding.New(PortLevelLosesSetting, path.At(trafficPolicyStep, fieldpath.Name(s.name)),
 				"a port that gets a policy of its own loses "+s.name+", which no port level can hold",
 				"take "+s.name+" out of the rule, or keep one policy for all ports"))
 		}

@@ -5,11 +5,11 @@
 //
 // A [Builder] makes a new [Rule], [Parse] reads an existing one, and [Rule.WithH2Upgrade] gives an existing one
 // another policy at every place that would otherwise lose it. [Rule.Validate] covers the whole DestinationRule
-// API: it accepts nothing that istiod's validating webhook or the schema of the CustomResourceDefinition
-// refuses, and warns of what Istio accepts although it does nothing or harms WebSockets.
+// API: it refuses everything that istiod's validating webhook or the schema of the CustomResourceDefinition
+// refuses, and warns of what Istio accepts although it has no effect or harms WebSockets.
 //
-// UPGRADE alone breaks WebSockets: the server's proxy must also be told to accept them over HTTP/2, which takes
-// an EnvoyFilter. Package wsmesh makes the two as a pair.
+// UPGRADE alone breaks WebSockets: the server's proxy must also accept them over HTTP/2, and only an EnvoyFilter can make
+// it do so. Package wsmesh builds the two as a pair.
 package destinationrule
 
 import (
@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -27,27 +28,27 @@ const kind = "DestinationRule"
 // The versions of the API that Istio's CustomResourceDefinition serves: v1 since Istio 1.22, v1beta1 since 1.5,
 // v1alpha3 on every release. The spec is the same message in all of them.
 const (
-	v1       = "networking.istio.io/v1"
-	v1beta1  = "networking.istio.io/v1beta1"
-	v1alpha3 = "networking.istio.io/v1alpha3"
+	v1       = istio.NetworkingV1
+	v1beta1  = istio.NetworkingV1beta1
+	v1alpha3 = istio.NetworkingV1alpha3
 )
 
 // A Rule is one DestinationRule: its metadata and its spec.
 //
-// Rules that come from [Builder.Build], [Parse] and [Rule.WithH2Upgrade] share nothing with what they were made
-// from. A Rule that nobody changes is safe for concurrent use.
+// A Rule that [Builder.Build], [Parse] or a method of another Rule returns shares no memory with what it was made from. A
+// Rule is safe for concurrent use as long as nobody changes it.
 type Rule struct {
 	APIVersion          string // networking.istio.io/v1, /v1beta1 or /v1alpha3
-	Name, Namespace     string // Namespace may be empty: the rule then goes where it is applied
+	Name, Namespace     string // if Namespace is empty, the rule goes to the namespace that it is applied to
 	Labels, Annotations map[string]string
 	Spec                *networking.DestinationRule
 }
 
 // Parse reads one DestinationRule from a YAML or JSON document of any of the three served API versions.
 //
-// It is strict: an unknown or misspelt field, a value of the wrong type, another kind or a second document is an
-// error, a [*finding.Error] that holds every such problem with its path. What the fields say is not judged here:
-// that is [Rule.Validate].
+// Parse is strict. An unknown or misspelt field, a value of the wrong type, another kind and a second document are errors.
+// It returns all of them with their paths and lines, as a [*finding.Error]. It does not judge what the fields say; that is what
+// [Rule.Validate] does.
 func Parse(data []byte) (*Rule, error) {
 	spec := &networking.DestinationRule{}
 	obj, findings := manifest.Parse(data, kind, []string{v1, v1beta1, v1alpha3}, spec)
@@ -73,11 +74,12 @@ func (r *Rule) String() string {
 }
 
 // YAML returns the rule as one YAML document: apiVersion, kind, metadata and spec in this order, only fields that
-// are set, a newline at the end. The same rule gives the same bytes on every run. It does not validate; a rule that
-// cannot be written (no spec, text that is not UTF-8, a duration out of range) is an error.
+// are set, and a newline at the end. The same rule gives the same bytes on every run. YAML does not validate the rule, but
+// returns an error for one that cannot be written: one without a spec, with text that is not UTF-8, or with a duration that
+// is out of range.
 func (r *Rule) YAML() ([]byte, error) { return r.AppendYAML(nil) }
 
-// AppendYAML appends what [Rule.YAML] returns to dst, and returns the extended slice; on an error, nil.
+// AppendYAML appends the document that [Rule.YAML] returns to dst and returns the extended slice, or nil and an error.
 func (r *Rule) AppendYAML(dst []byte) ([]byte, error) {
 	if err := r.written().Err(); err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func (r *Rule) MarshalJSON() ([]byte, error) {
 	return r.object().MarshalJSON()
 }
 
-// written returns a finding where there is nothing to write. protojson would write a missing spec as an empty one.
+// written returns a finding if the rule has no spec, which protojson would write as an empty one.
 func (r *Rule) written() finding.List {
 	switch {
 	case r == nil:

@@ -5,10 +5,11 @@ package destinationrule
 import (
 	"slices"
 
+	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// The places that several rules come from.
+// The sources that several rules share.
 const (
 	istioDestinationRule = "istio/istio pkg/config/validation/validation.go, ValidateDestinationRule"
 	istioTrafficPolicy   = "istio/istio pkg/config/validation/validation.go, validateTrafficPolicy"
@@ -24,14 +25,9 @@ const (
 	protoJSON            = "Protocol Buffers, ProtoJSON format"
 )
 
-// Rules returns the rules whose findings this package returns, in the order of their codes: its own, and those about
-// documents and metadata, which hold for every kind of object.
-func Rules() []finding.Rule { return slices.Concat(ownRules, inputRules) }
-
-// inputRules are the rules about documents and metadata.
-var inputRules = slices.DeleteFunc(finding.Codes(), func(r finding.Rule) bool {
-	return r.Code < finding.WS901.Code || r.Code > finding.WS959.Code
-})
+// Rules returns the rules of all findings that this package returns, in the order of their codes: its own, and those about
+// documents and metadata, which hold for objects of every kind.
+func Rules() []finding.Rule { return slices.Concat(ownRules, manifest.Rules()) }
 
 var ownRules = []finding.Rule{
 	UnknownAPIVersion, NoSpec, NotUTF8, NullEntry, UnknownEnumValue, UnwritableDuration, DurationOutOfBounds,

@@ -19,11 +19,11 @@ type UpgradePolicy int
 
 // The upgrade policies.
 const (
-	// UpgradeDefault emits nothing. Istio then follows MeshConfig.h2UpgradePolicy, which is DO_NOT_UPGRADE unless a
-	// mesh says otherwise. Written out, a DEFAULT would vanish from the manifest (it is the zero of the enum) and
-	// leave an empty block behind, some of which Istio refuses.
+	// UpgradeDefault writes nothing, so that Istio follows MeshConfig.h2UpgradePolicy, which is DO_NOT_UPGRADE if the mesh
+	// does not set it. DEFAULT itself is never written: it is the zero value of the enum, which protobuf leaves out, and
+	// the empty blocks that would stay are ones that Istio refuses in places.
 	UpgradeDefault UpgradePolicy = iota
-	// DoNotUpgrade keeps the connection at HTTP/1.1, also where the mesh upgrades.
+	// DoNotUpgrade keeps connections at HTTP/1.1, even if the policy of the mesh is UPGRADE.
 	DoNotUpgrade
 	// Upgrade makes client proxies speak HTTP/2 to the destination, whatever the protocol of the port (Istio 1.8
 	// and later; pilot/pkg/networking/core/cluster_traffic_policy.go, shouldH2Upgrade).
@@ -46,21 +46,22 @@ func (p UpgradePolicy) known() bool { return p >= UpgradeDefault && p <= Upgrade
 // WithH2Upgrade returns a copy of the rule with the policy at the destination level and at every place that
 // would otherwise lose it. Every other setting is kept, and the rule itself is not changed.
 //
-// Istio does not inherit a policy into what is more special (pilot/pkg/networking/util/util.go,
-// GetPortLevelTrafficPolicy and MergeSubsetTrafficPolicy). So these places get it too:
+// In Istio the more specific places do not inherit the policy (pilot/pkg/networking/util/util.go,
+// GetPortLevelTrafficPolicy and MergeSubsetTrafficPolicy). So these get it too:
 //
 //   - each entry of trafficPolicy.portLevelSettings, because it replaces the whole policy for its port;
-//   - each subset with a connectionPool of its own, because that replaces the destination's whole;
+//   - each subset with a connectionPool of its own, because that replaces the whole connectionPool of the destination;
 //   - each entry of portLevelSettings inside a subset's trafficPolicy.
 //
-// A subset without a connectionPool inherits it and stays as it is.
+// A subset without a connectionPool inherits that of the destination and stays as it is. [Rule.Drops] returns the places
+// that had no policy.
 //
-// With [UpgradeDefault] the field is removed from all these places, and blocks that become empty go with it. A block
-// that is empty but keeps a port or subset from inheriting the destination's settings stays as
-// "connectionPool: {http: {}}", which Istio accepts.
+// With [UpgradeDefault] the field is removed from all these places, together with blocks that become empty. An empty block
+// that keeps a port or subset from inheriting the destination's settings stays as "connectionPool: {http: {}}", which Istio
+// accepts.
 //
-// The error is a [*finding.Error] with everything in the outcome that Istio would refuse, above all UPGRADE where
-// useClientProtocol is true; the returned rule is then nil.
+// If Istio would refuse the new rule, WithH2Upgrade returns nil and a [*finding.Error] with every reason. The most common
+// one is UPGRADE where useClientProtocol is true.
 func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 	if err := r.written().Err(); err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (r *Rule) WithH2Upgrade(p UpgradePolicy) (*Rule, error) {
 	} else {
 		spreadPolicy(out.Spec, p)
 	}
-	if err := out.validate(false).Err(); err != nil {
+	if err := out.Validate().Errors().Err(); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -99,7 +100,7 @@ func spreadPolicy(spec *networking.DestinationRule, p UpgradePolicy) {
 	}
 }
 
-// setPolicy writes the policy into the pool, and makes the pool where there is none.
+// setPolicy writes p into the pool, which it creates if there is none.
 func setPolicy(pool **networking.ConnectionPoolSettings, p UpgradePolicy) {
 	if *pool == nil {
 		*pool = &networking.ConnectionPoolSettings{}
@@ -111,8 +112,8 @@ func setPolicy(pool **networking.ConnectionPoolSettings, p UpgradePolicy) {
 }
 
 func removePolicy(spec *networking.DestinationRule) {
-	// The destination level shadows nothing above it. It goes first, because what is left of it decides what the
-	// other places would inherit.
+	// The destination level inherits nothing. It comes first, because what is left of it decides what the other places
+	// would inherit.
 	policy := spec.GetTrafficPolicy()
 	if policy != nil {
 		prunePool(&policy.ConnectionPool, false)
@@ -135,8 +136,8 @@ func removePolicy(spec *networking.DestinationRule) {
 	}
 }
 
-// prunePool takes the policy out of the pool, and what is then empty with it. A pool that shields its place from
-// another pool stays, because without it that other pool would come to hold there.
+// prunePool removes the policy from the pool, and the pool itself if that leaves it empty. If shields is set, an empty pool
+// stays, because without it the place would inherit another pool.
 func prunePool(pool **networking.ConnectionPoolSettings, shields bool) {
 	http := (*pool).GetHttp()
 	if http.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_DEFAULT {
@@ -153,8 +154,8 @@ func prunePool(pool **networking.ConnectionPoolSettings, shields bool) {
 	*pool = nil
 }
 
-// prunePorts takes the policy out of each entry. An entry that said nothing else goes where its port has nothing
-// to inherit, and stays with an empty pool where it does.
+// prunePorts removes the policy from each entry. An entry that sets nothing else is removed too, unless its port would then
+// inherit other settings: it stays with an empty pool.
 func prunePorts(ports []*networking.TrafficPolicy_PortTrafficPolicy, inherits bool) []*networking.TrafficPolicy_PortTrafficPolicy {
 	kept := ports[:0]
 	for _, port := range ports {
@@ -169,13 +170,13 @@ func prunePorts(ports []*networking.TrafficPolicy_PortTrafficPolicy, inherits bo
 	return kept
 }
 
-// settles reports whether the policy holds anything but port levels, which a port or subset would inherit.
+// settles reports whether the policy has settings that a port or subset would inherit: any but port levels.
 func settles(p *networking.TrafficPolicy) bool {
 	return p.GetConnectionPool() != nil || p.GetLoadBalancer() != nil || p.GetOutlierDetection() != nil || p.GetTls() != nil ||
 		p.GetTunnel() != nil || p.GetProxyProtocol() != nil || p.GetRetryBudget() != nil
 }
 
-// hasPool reports whether the policy holds a connectionPool for any port.
+// hasPool reports whether the policy has a connectionPool, for all ports or for one.
 func hasPool(p *networking.TrafficPolicy) bool {
 	return p.GetConnectionPool() != nil || slices.ContainsFunc(p.GetPortLevelSettings(), func(port *networking.TrafficPolicy_PortTrafficPolicy) bool {
 		return port.GetConnectionPool() != nil

@@ -20,37 +20,34 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Limits of the schema of the CustomResourceDefinition (istio/api
-// kubernetes/customresourcedefinitions.gen.yaml), and the highest port that there is.
+// Limits of the schema of the CustomResourceDefinition (istio/api kubernetes/customresourcedefinitions.gen.yaml), and the
+// highest number of a port.
 const (
 	maxEntries       = 4096
 	maxSelectorValue = 63
 	maxPort          = 65535
 )
 
-// What an enum may be, for hints.
+// upgradePolicies lists the values of h2UpgradePolicy for hints.
 const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
-
-// Validate returns everything that is wrong with the rule, or nil.
-//
-// Errors are what istiod's validating webhook (istio/istio pkg/config/validation, ValidateDestinationRule), the
-// CustomResourceDefinition (schema and CEL) or Kubernetes (metadata) would refuse, and what cannot be written as JSON
-// at all. Warnings are what Istio accepts although it does nothing or harms WebSockets.
-//
-// The rule is judged as it would be written and applied: a zero enum or an empty list is then not there. Without a
-// Namespace the rule goes where it is applied, and what depends on which namespace that is, is refused.
-func (r *Rule) Validate() finding.List { return r.validate(true) }
 
 var UnknownAPIVersion = finding.Rule{Code: "WS101", Severity: finding.SeverityError,
 	Meaning: "The apiVersion is one that Istio serves for DestinationRule.", Source: apiSchema}
 
-// validate leaves out warnings where nobody asked for them; they cost allocations, which Build need not pay.
-func (r *Rule) validate(warn bool) finding.List {
+// Validate returns all findings about the rule, or nil if there are none.
+//
+// An error is what istiod's validating webhook (istio/istio pkg/config/validation, ValidateDestinationRule), the
+// CustomResourceDefinition (schema and CEL) or Kubernetes (metadata) would refuse, or what cannot be written as JSON. A
+// warning is what Istio accepts although it has no effect or harms WebSockets.
+//
+// Validate judges the rule as it would be written, without enums that are zero and lists that are empty. If Namespace is
+// empty, settings that are valid in some namespaces only are errors, because the rule may be applied to any.
+func (r *Rule) Validate() finding.List {
 	if r == nil {
 		return r.written()
 	}
 	list := r.object().Validate()
-	v := validator{namespace: r.Namespace, warn: warn}
+	v := validator{namespace: r.Namespace}
 	switch r.APIVersion {
 	case v1, v1beta1, v1alpha3:
 	default:
@@ -79,11 +76,10 @@ func noSpec(path, message string) finding.Finding {
 // A validator collects findings about one rule.
 type validator struct {
 	namespace string
-	warn      bool
 	findings  finding.List
 
-	// The steps to what is being checked. No field of a DestinationRule lies deeper than these, and an array spares the
-	// validation of a good rule an allocation.
+	// The first depth steps lead to what is being checked. No field of a DestinationRule lies deeper than the array is long,
+	// and with an array the validation of a good rule does not allocate.
 	steps [12]fieldpath.Step
 	depth int
 }
@@ -92,7 +88,7 @@ func (v *validator) add(r finding.Rule, path, message, hint string) {
 	v.findings = append(v.findings, finding.New(r, path, message, hint))
 }
 
-// enter goes down to a field of what is being checked, enterItem to an item of a list, and leave goes up again.
+// enter steps down to a field of what is being checked, enterItem to an item of a list, and leave steps up again.
 func (v *validator) enter(field string) { v.push(fieldpath.Name(field)) }
 func (v *validator) enterItem(i int)    { v.push(fieldpath.Index(i)) }
 func (v *validator) leave()             { v.depth-- }
@@ -105,8 +101,8 @@ func (v *validator) push(s fieldpath.Step) {
 // here returns the path of what is being checked.
 func (v *validator) here() string { return v.below() }
 
-// at returns the path of a field of what is being checked, atItem that of an item of such a list, and atKey that of an
-// entry of such a map.
+// at returns the path of a field of what is being checked, atItem that of an item of a field that is a list, and atKey that
+// of an entry of a field that is a map.
 func (v *validator) at(field string) string { return v.below(fieldpath.Name(field)) }
 func (v *validator) atItem(field string, i int) string {
 	return v.below(fieldpath.Name(field), fieldpath.Index(i))
@@ -142,16 +138,14 @@ func (v *validator) spec(spec *networking.DestinationRule) {
 	v.subsets(spec.GetSubsets())
 	v.exportTo(spec.GetExportTo(), spec.GetWorkloadSelector() != nil)
 	v.workloadSelector(spec.GetWorkloadSelector())
-	if v.warn {
-		v.effect(spec)
-	}
+	v.effect(spec)
 }
 
 var InvalidHost = finding.Rule{Code: "WS111", Severity: finding.SeverityError,
 	Meaning: "The host is a DNS name, with a wildcard in its first label at most.",
 	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateWildcardDomain"}
 
-// host follows ValidateWildcardDomain in pkg/config/validation/agent.
+// host checks the host as ValidateWildcardDomain in pkg/config/validation/agent does.
 func (v *validator) host(host string) {
 	if !isWildcardDomain(host) {
 		v.add(InvalidHost, v.at("host"),
@@ -190,8 +184,8 @@ func (v *validator) subsets(subsets []*networking.Subset) {
 	})
 }
 
-// subsetLabels follows labels.Instance.Validate in pkg/config/labels, which is looser than Kubernetes: it takes
-// upper case in the prefix of a key and values of any length.
+// subsetLabels checks labels as labels.Instance.Validate in pkg/config/labels does. That is less strict than Kubernetes: it
+// accepts upper case in the prefix of a key, and values of any length.
 func (v *validator) subsetLabels(labels map[string]string) {
 	start := len(v.findings)
 	for key, value := range labels {
@@ -213,8 +207,7 @@ func (v *validator) subsetLabel(path, message string) {
 		"write letters, digits, '-', '_' and '.', with a letter or digit at both ends; a key may have a DNS name and '/' before it")
 }
 
-// sortFrom puts findings about the entries of a map, which came in the order of the map, into the order of their
-// keys.
+// sortFrom sorts the findings from start on, which are about entries of a map, by their paths.
 func (v *validator) sortFrom(start int) {
 	slices.SortFunc(v.findings[start:], func(a, b finding.Finding) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message))
@@ -230,8 +223,8 @@ var (
 		Meaning: "A rule with a workloadSelector is exported to its own namespace alone.", Source: istioExportTo}
 )
 
-// exportTo follows validateExportTo in pkg/config/validation. It is stricter where the rule does not say its namespace:
-// "." may then be any, so no other may stand beside it, and no name is known to be the rule's own.
+// exportTo checks the list as validateExportTo in pkg/config/validation does. It is stricter if the rule has no namespace:
+// "." may then be any namespace, so no other entry may stand beside it, and no name is known to be the rule's own.
 func (v *validator) exportTo(exportTo []string, selector bool) {
 	var seen map[string]int
 	if len(exportTo) > 1 {
@@ -299,7 +292,8 @@ func (v *validator) workloadSelector(selector *typev1beta1.WorkloadSelector) {
 	v.sortFrom(start)
 }
 
-// selectorProblem says what validateWorkloadSelector in pkg/config/validation or the schema has against a label.
+// selectorProblem returns the reason why validateWorkloadSelector in pkg/config/validation or the schema refuses a label, or
+// "".
 func selectorProblem(key, value string) string {
 	switch {
 	case !utf8.ValidString(key) || !utf8.ValidString(value):
@@ -314,9 +308,9 @@ func selectorProblem(key, value string) string {
 	return ""
 }
 
-// The helpers below hold the rules that many fields share, each code in one place.
+// The methods below check what many fields have in common.
 
-// text checks a string that may hold anything that can be written.
+// text checks a string that may be any text.
 func (v *validator) text(field, s string) {
 	if !utf8.ValidString(s) {
 		v.notUTF8(v.at(field), s)
@@ -342,7 +336,7 @@ func (v *validator) notUTF8(path, s string) {
 var NullEntry = finding.Rule{Code: "WS104", Severity: finding.SeverityError,
 	Meaning: "A list has no null entry, and a oneof is not set to nothing.", Source: apiSchema}
 
-// null is for items of lists, and for a oneof that is set to nothing.
+// null reports an item of a list, or a member of a oneof, that is nil.
 func (v *validator) null() {
 	v.add(NullEntry, v.here(), "the entry is null", "fill it in or leave it out")
 }
@@ -354,21 +348,21 @@ func unknownEnum(path, got, allowed string) finding.Finding {
 	return finding.New(UnknownEnumValue, path, got+" is no value of this field", "write "+allowed)
 }
 
-// enum checks a number against the names that the generated code has for the enum. The schema knows names only, and
-// protojson writes a number that has none as a number.
+// enum checks that the number of an enum has a name. protojson would write one without a name as a number, and the schema
+// accepts names only.
 func (v *validator) enum(field string, number int32, known map[int32]string, allowed string) {
 	if _, ok := known[number]; !ok {
 		v.findings = append(v.findings, unknownEnum(v.at(field), strconv.Itoa(int(number)), allowed))
 	}
 }
 
-// duration checks one that the webhook wants in whole milliseconds (agent.ValidateDuration) and the schema from 1ms
-// up.
+// duration checks a duration that has to be in whole milliseconds for the webhook (agent.ValidateDuration), and at least 1ms
+// for the schema.
 func (v *validator) duration(field string, d *durationpb.Duration) {
 	v.boundedDuration(field, d, time.Millisecond, "whole milliseconds from 1ms up")
 }
 
-// requiredDuration is duration for a field that must be there.
+// requiredDuration checks a duration as duration does, and that it is set.
 func (v *validator) requiredDuration(field string, d *durationpb.Duration) {
 	if d == nil {
 		v.missing(v.at(field), "write a duration, such as 10s")
@@ -393,13 +387,13 @@ func (v *validator) boundedDuration(field string, d *durationpb.Duration, step t
 var UnwritableDuration = finding.Rule{Code: "WS106", Severity: finding.SeverityError,
 	Meaning: "A duration is one that can be written.", Source: protoJSON}
 
-// writable checks what holds for any duration. protobuf must have a text for it, and istiod (golang/protobuf jsonpb)
-// and CEL read that text with time.ParseDuration, into 64 bits of nanoseconds.
+// writable reports whether d can be written, and adds a finding if not. protobuf must have a text for it, which istiod
+// (golang/protobuf jsonpb) and CEL read with time.ParseDuration into 64 bits of nanoseconds.
 func (v *validator) writable(field string, d *durationpb.Duration) bool {
 	if d == nil {
 		return true
 	}
-	// A duration of more bits comes out as another one.
+	// AsDuration returns another duration for one that does not fit.
 	got := d.AsDuration()
 	if d.IsValid() && d.GetSeconds() == int64(got/time.Second) && d.GetNanos() == int32(got%time.Second) {
 		return true
@@ -429,7 +423,7 @@ func (v *validator) percent(field string, n int32) {
 	}
 }
 
-// doublePercent refuses NaN too, which JSON does not have.
+// doublePercent checks a percentage, and refuses NaN, which JSON does not have.
 func (v *validator) doublePercent(field string, n *wrapperspb.DoubleValue) {
 	if n != nil && !(n.GetValue() >= 0 && n.GetValue() <= 100) {
 		v.outOfRange(v.at(field), strconv.FormatFloat(n.GetValue(), 'g', -1, 64), "a percentage from 0 to 100")
@@ -447,12 +441,10 @@ var RefusedByEnvoy = finding.Rule{Code: "WS179", Severity: finding.Warning,
 	Meaning: "Envoy refuses some values that istiod passes on.",
 	Source:  "envoy/config/cluster/v3/cluster.proto, envoy/config/route/v3/route_components.proto, envoy/extensions/transport_sockets/tls/v3/tls.proto"}
 
-// envoyRefuses warns of what istiod takes and passes on, against the rules of Envoy's own API (protoc-gen-validate).
-// Envoy then goes on with its old configuration, of which only istiod's log tells.
+// envoyRefuses warns of a value that istiod accepts and sends to proxies although it breaks a rule of Envoy's API
+// (protoc-gen-validate). Envoy then keeps its old configuration, and only the log of istiod shows it.
 func (v *validator) envoyRefuses(path, what, hint string) {
-	if v.warn {
-		v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
-	}
+	v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
 }
 
 var TooManyEntries = finding.Rule{Code: "WS110", Severity: finding.SeverityError,
@@ -462,8 +454,7 @@ func (v *validator) tooMany(path string, n int) {
 	v.add(TooManyEntries, path, fmt.Sprintf("%d entries are more than the schema takes", n), "write at most 4096")
 }
 
-// isDNSLabel reports whether s is a DNS label as Istio has it: upper case is allowed (labels.IsDNS1123Label in
-// pkg/config/labels).
+// isDNSLabel reports whether s is a DNS label to Istio (labels.IsDNS1123Label in pkg/config/labels), which allows upper case.
 func isDNSLabel(s string) bool { return len(s) <= 63 && isLabelText(s) }
 
 func isLabelText(s string) bool {
@@ -478,8 +469,8 @@ func isLabelText(s string) bool {
 	return true
 }
 
-// isDomain follows ValidateFQDN in pkg/config/validation/agent: DNS labels, of which the last is no number (so that
-// an IPv4 address is no domain) or empty (a dot at the end).
+// isDomain reports whether s is a domain to ValidateFQDN in pkg/config/validation/agent: DNS labels, of which the last is not
+// a number, so that an IPv4 address is not a domain. A dot may follow it.
 func isDomain(s string) bool {
 	if s == "" || len(s) > 255 {
 		return false
@@ -500,7 +491,8 @@ func isLabels(s string) bool {
 	}
 }
 
-// isNumber reports what strconv.Atoi does for a DNS label, but does not allocate an error for every name.
+// isNumber reports whether strconv.Atoi accepts a DNS label. It does not call Atoi for labels that are not digits, because
+// the error would allocate.
 func isNumber(label string) bool {
 	for i := range len(label) {
 		if label[i] < '0' || label[i] > '9' {
@@ -511,8 +503,8 @@ func isNumber(label string) bool {
 	return err == nil
 }
 
-// isWildcardDomain follows ValidateWildcardDomain: a domain whose first label may be "*", or start with "*" or "*-".
-// A host of one label may be a number.
+// isWildcardDomain reports whether s is a domain to ValidateWildcardDomain: its first label may be "*", or begin with "*" or
+// "*-", and may be a number.
 func isWildcardDomain(s string) bool {
 	if s == "" || len(s) > 255 {
 		return false
@@ -533,7 +525,8 @@ func isWildcardDomain(s string) bool {
 	return !more || isLabels(rest)
 }
 
-// isLabelKey follows validateTagKey in pkg/config/labels: a prefix is at most 253 bytes, its labels of any length.
+// isLabelKey reports whether s is the key of a label to validateTagKey in pkg/config/labels. A prefix has at most 253 bytes,
+// and its labels may have any length.
 func isLabelKey(s string) bool {
 	name := s
 	if prefix, rest, ok := strings.Cut(s, "/"); ok {
@@ -550,7 +543,7 @@ func isLabelKey(s string) bool {
 	return name != "" && len(name) <= 63 && isLabelValue(name)
 }
 
-// isLabelValue follows labelValueRegexp in pkg/config/labels, which has no limit of length.
+// isLabelValue reports whether s matches labelValueRegexp in pkg/config/labels, which does not limit the length.
 func isLabelValue(s string) bool {
 	if s == "" {
 		return true

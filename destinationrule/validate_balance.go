@@ -18,17 +18,17 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Limits of Envoy's hash tables (envoy/config/cluster/v3/cluster.proto). istiod checks the first alone, and takes
-// 5000010 for its highest.
+// Limits of Envoy's hash tables (envoy/config/cluster/v3/cluster.proto). istiod checks only the first, and has 5000010 as
+// its upper bound.
 const (
 	maxTableSize = 5000010
 	maxRingSize  = 8388608
 )
 
-// minUpdatePeriod is the least weightUpdatePeriod that destination_rule.proto of istio/api names.
+// minUpdatePeriod is the least weightUpdatePeriod, according to destination_rule.proto of istio/api.
 const minUpdatePeriod = 100 * time.Millisecond
 
-// The labels that failoverPriority may name, and which a region's failover is about already.
+// The labels of a locality, by which regions are ranked without failoverPriority.
 const (
 	topologyRegion  = "topology.kubernetes.io/region"
 	topologyZone    = "topology.kubernetes.io/zone"
@@ -38,7 +38,8 @@ const (
 var LocalityAndZoneAware = finding.Rule{Code: "WS129", Severity: finding.SeverityError,
 	Meaning: "A loadBalancer has either localityLbSetting or zoneAwareLbSetting.", Source: istioLoadBalancer}
 
-// loadBalancer follows validateLoadBalancer in pkg/config/validation.
+// loadBalancer checks the settings as validateLoadBalancer in pkg/config/validation does. ejects reports whether the policy
+// has an outlierDetection.
 func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects bool) {
 	if lb == nil {
 		return
@@ -65,7 +66,7 @@ func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects boo
 	}
 	v.locality(lb.GetLocalityLbSetting(), ejects)
 	v.zoneAware(lb.GetZoneAwareLbSetting(), ejects)
-	// The schema alone bounds this one, so a part of a millisecond is allowed.
+	// Only the schema bounds this duration, so it may have parts of a millisecond.
 	v.boundedDuration("warmupDurationSecs", lb.GetWarmupDurationSecs(), time.Nanosecond, "a duration from 1ms up")
 	if warmup := lb.GetWarmup(); warmup != nil {
 		v.enter("warmup")
@@ -115,10 +116,8 @@ func (v *validator) consistentHash(hash *networking.LoadBalancerSettings_Consist
 			v.add(RingSizeAndHashAlgorithm, v.at("minimumRingSize"), "minimumRingSize stands beside ringHash or maglev",
 				"write ringHash: {minimumRingSize: …} alone")
 		}
-		if v.warn {
-			v.add(RingSizeDeprecated, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
-				"write ringHash: {minimumRingSize: …}")
-		}
+		v.add(RingSizeDeprecated, v.at("minimumRingSize"), "minimumRingSize directly under consistentHash is deprecated",
+			"write ringHash: {minimumRingSize: …}")
 	}
 	switch algorithm := hash.GetHashAlgorithm().(type) {
 	case *networking.LoadBalancerSettings_ConsistentHashLB_RingHash_:
@@ -132,7 +131,7 @@ func (v *validator) consistentHash(hash *networking.LoadBalancerSettings_Consist
 	}
 }
 
-// hashName warns of a name that makes Envoy refuse the route; neither istiod nor the schema looks at it.
+// hashName warns of an empty name, for which Envoy refuses the route. Neither istiod nor the schema checks it.
 func (v *validator) hashName(field, name string) {
 	v.text(field, name)
 	if name == "" {
@@ -173,7 +172,7 @@ func (v *validator) cookie(cookie *networking.LoadBalancerSettings_ConsistentHas
 	})
 }
 
-// ringSize checks a size that the API server must read into 64 bits with a sign, and Envoy into its limit.
+// ringSize checks that the API server can read the size, as an int64, and that Envoy accepts it.
 func (v *validator) ringSize(n uint64) {
 	switch {
 	case n > math.MaxInt64:
@@ -209,7 +208,7 @@ func (v *validator) maglev(table *networking.LoadBalancerSettings_ConsistentHash
 	}
 }
 
-// isPrime takes 1 for a prime, as Envoy and istiod do. n is at most maxTableSize.
+// isPrime reports whether n, which is at most maxTableSize, is a prime number or 1, as Envoy and istiod have it.
 func isPrime(n uint64) bool {
 	if n < 4 {
 		return n != 0
@@ -228,8 +227,8 @@ func isPrime(n uint64) bool {
 var UpdatePeriodTooShort = finding.Rule{Code: "WS181", Severity: finding.Warning,
 	Meaning: "backendUtilization.weightUpdatePeriod is 100ms or more.", Source: apiDestinationRule + ", BackendUtilizationLB.weight_update_period"}
 
-// backendUtilization follows the schema, which takes any duration. What istiod of release 1.32 refuses is not known, so the
-// bound that the API's comments give is a warning.
+// backendUtilization checks the settings as the schema does, which accepts any duration. What istiod of release 1.32 refuses
+// is not known, so the bound in the comments of the API gives a warning.
 func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_BackendUtilizationLB) {
 	v.enter("backendUtilization")
 	defer v.leave()
@@ -240,7 +239,7 @@ func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_
 	v.writable("weightStabilizationPeriod", balance.GetWeightStabilizationPeriod())
 	v.writable("weightExpirationPeriod", balance.GetWeightExpirationPeriod())
 	update := balance.GetWeightUpdatePeriod()
-	if v.writable("weightUpdatePeriod", update) && v.warn && update != nil && update.AsDuration() < minUpdatePeriod {
+	if v.writable("weightUpdatePeriod", update) && update != nil && update.AsDuration() < minUpdatePeriod {
 		v.add(UpdatePeriodTooShort, v.at("weightUpdatePeriod"),
 			fmt.Sprintf("weightUpdatePeriod is %s, and the comments of Istio's API give 100ms for the least", update.AsDuration()),
 			"write 0.1s or more")
@@ -251,7 +250,8 @@ func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_
 var DistributeAndFailover = finding.Rule{Code: "WS130", Severity: finding.SeverityError,
 	Meaning: "A localityLbSetting has either distribute or failover.", Source: istioLocality}
 
-// locality follows agent.ValidateLocalityLbSetting. ejects says that the policy has an outlierDetection.
+// locality checks the settings as agent.ValidateLocalityLbSetting does. ejects reports whether the policy has an
+// outlierDetection.
 func (v *validator) locality(lb *networking.LocalityLoadBalancerSetting, ejects bool) {
 	if lb == nil {
 		return
@@ -277,7 +277,7 @@ func (v *validator) locality(lb *networking.LocalityLoadBalancerSetting, ejects 
 	v.failoverNeedsEjection(len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
-// zoneAware follows agent.ValidateZoneAwareLbSetting.
+// zoneAware checks the settings as agent.ValidateZoneAwareLbSetting does.
 func (v *validator) zoneAware(lb *networking.ZoneAwareLoadBalancerSetting, ejects bool) {
 	if lb == nil {
 		return
@@ -299,7 +299,7 @@ var LocalityLabelRanked = finding.Rule{Code: "WS131", Severity: finding.Severity
 	Meaning: "failoverPriority does not name the labels of a locality where regions are ranked without them.",
 	Source:  istioLocality + " and ValidateZoneAwareLbSetting"}
 
-// priorities refuses the labels of a locality where regions have an order already.
+// priorities refuses the labels of a locality, by which regions are ranked already.
 func (v *validator) priorities(labels []string) {
 	for i, label := range labels {
 		switch label {
@@ -327,7 +327,7 @@ var FailoverWithoutOutlierDetection = finding.Rule{Code: "WS178", Severity: find
 	Meaning: "Failover does nothing without outlierDetection.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
 
 func (v *validator) failoverNeedsEjection(failover, ejects bool) {
-	if v.warn && failover && !ejects {
+	if failover && !ejects {
 		v.add(FailoverWithoutOutlierDetection, v.here(), "failover does nothing without outlierDetection, which tells what is unhealthy",
 			"set outlierDetection in the same policy")
 	}
@@ -347,8 +347,8 @@ func (v *validator) weights(to map[string]uint32) {
 		v.weight(v.at("to"), fmt.Sprintf("the weights come to %d, not 100", total))
 	}
 
-	// istiod walks the map in Go's random order and refuses localities that overlap where it sees the wider one
-	// first. In this order the wider one always comes first, so that nothing passes that it may refuse.
+	// istiod walks the map in Go's random order, and refuses localities that overlap if it meets the wider one first. Here
+	// the wider one always comes first, so that nothing is accepted that istiod may refuse.
 	keys := slices.SortedFunc(maps.Keys(to), func(a, b string) int {
 		return cmp.Or(-cmp.Compare(width(a), width(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
@@ -365,7 +365,7 @@ func (v *validator) weight(path, message string) {
 	v.add(InvalidWeights, path, message, "give each locality a weight from 1 to 100, 100 in all")
 }
 
-// width is 1 for a locality that ends in a wildcard of its own.
+// width returns 1 for a locality that ends in a wildcard, and 0 for any other.
 func width(locality string) int {
 	if locality == "*" || strings.HasSuffix(locality, "/*") {
 		return 1
@@ -373,10 +373,10 @@ func width(locality string) int {
 	return 0
 }
 
-// localities are those of a list that came before; the zero value is none.
+// localities is a set of the localities of one list. The zero value is empty.
 type localities struct {
 	seen  map[string]bool
-	under map[string]bool // localities within this region or region/zone were seen
+	under map[string]bool // regions and region/zones that a locality of the set lies in
 }
 
 var (
@@ -388,8 +388,8 @@ var (
 		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}
 )
 
-// localityText checks "region", "region/zone" or "region/zone/subzone", where "*" may stand for the last part
-// and all below it, and adds it to those seen.
+// localityText checks a locality and adds it to the set before. It is "region", "region/zone" or "region/zone/subzone", and
+// "*" may stand for its last part and all below.
 func (v *validator) localityText(path func() string, locality string, before *localities) {
 	switch {
 	case !utf8.ValidString(locality):
@@ -413,8 +413,8 @@ func isLocality(s string) bool {
 	return !slices.Contains(parts, "")
 }
 
-// overlaps follows validateLocalities in pkg/config/validation/agent: a wildcard may come after what it holds, but
-// not before it.
+// overlaps reports whether validateLocalities in pkg/config/validation/agent refuses the locality after those of the set. A
+// wildcard may come after the localities that it covers, but not before them.
 func (l *localities) overlaps(locality string) bool {
 	if l.seen["*"] || l.seen[locality] || width(locality) == 0 && l.under[locality] {
 		return true

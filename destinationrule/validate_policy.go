@@ -22,8 +22,8 @@ var (
 		Meaning: "A trafficPolicy has either tunnel or proxyProtocol.", Source: istioTrafficPolicy}
 )
 
-// trafficPolicy checks the policy of the destination or of a subset (validateTrafficPolicy in
-// pkg/config/validation). A list without entries is not written, so it counts as not there.
+// trafficPolicy checks the policy of the destination or of a subset as validateTrafficPolicy in pkg/config/validation does. A
+// list without entries counts as not set, because it is not written.
 func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
 	if policy == nil {
 		return
@@ -72,7 +72,7 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 		switch {
 		case s.GetPort() == nil:
 			v.missing(v.at("port"), "write port: {number: …} with the number of the Service's port")
-		case v.warn && (s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort):
+		case s.GetPort().GetNumber() == 0 || s.GetPort().GetNumber() > maxPort:
 			v.add(PortLevelOfNoPort, v.below(fieldpath.Name("port"), fieldpath.Name("number")), fmt.Sprintf("no Service has port %d, so the entry does nothing", s.GetPort().GetNumber()),
 				"give the number of the Service's port, 1 to 65535")
 		}
@@ -86,7 +86,7 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 		v.outlierDetection(s.GetOutlierDetection())
 		v.tls(s.GetTls())
 	})
-	if v.warn && len(settings) > 1 {
+	if len(settings) > 1 {
 		v.repeatedPorts(settings)
 	}
 }
@@ -94,7 +94,8 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 var DuplicatePortLevel = finding.Rule{Code: "WS175", Severity: finding.Warning,
 	Meaning: "A second port level for the same port does nothing.", Source: istioInheritance}
 
-// repeatedPorts warns of entries that GetPortLevelTrafficPolicy (pilot/pkg/networking/util/util.go) never reaches.
+// repeatedPorts warns of a second entry for a port, which GetPortLevelTrafficPolicy (pilot/pkg/networking/util/util.go)
+// never reaches.
 func (v *validator) repeatedPorts(settings []*networking.TrafficPolicy_PortTrafficPolicy) {
 	seen := make(map[uint32]int, len(settings))
 	for i, s := range settings {
@@ -118,7 +119,7 @@ var (
 		Meaning: "A connectionPool that sets nothing still replaces another.", Source: istioInheritance}
 )
 
-// connectionPool follows validateConnectionPool.
+// connectionPool checks the settings as validateConnectionPool in pkg/config/validation does.
 func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 	if pool == nil {
 		return
@@ -136,7 +137,7 @@ func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 	if tcp := pool.GetTcp(); tcp != nil {
 		v.tcp(tcp)
 	}
-	if v.warn && isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
+	if isEmpty(pool.GetHttp()) && isEmpty(pool.GetTcp()) {
 		v.add(EmptyConnectionPoolReplaces, v.here(), "the connection pool sets nothing, and takes the place of any that would be inherited all the same",
 			"leave connectionPool out; DEFAULT for h2UpgradePolicy is the same as not to write it")
 	}
@@ -176,12 +177,12 @@ func (v *validator) http(http *networking.ConnectionPoolSettings_HTTPSettings) {
 	case upgrade && http.GetUseClientProtocol():
 		v.add(UpgradeAndClientProtocol, v.at("useClientProtocol"), "useClientProtocol is true beside h2UpgradePolicy UPGRADE",
 			"leave useClientProtocol out, or the policy")
-	case v.warn && http.GetUseClientProtocol():
+	case http.GetUseClientProtocol():
 		v.add(HTTP2ToApplication, v.at("useClientProtocol"),
 			"useClientProtocol is true, so the application itself is sent HTTP/2 where the client speaks it, WebSockets as extended CONNECT",
 			"leave it out unless the application speaks WebSocket over HTTP/2 (RFC 8441)")
 	}
-	if v.warn && upgrade && http.GetMaxRequestsPerConnection() > 0 {
+	if upgrade && http.GetMaxRequestsPerConnection() > 0 {
 		v.add(FewWebSocketsPerConnection, v.at("maxRequestsPerConnection"),
 			fmt.Sprintf("a connection takes %d requests and no more, so UPGRADE brings no more than that many WebSockets onto one", http.GetMaxRequestsPerConnection()),
 			"leave maxRequestsPerConnection out")
@@ -202,7 +203,7 @@ func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 	v.notNegative("maxConnections", tcp.GetMaxConnections())
 	v.duration("connectTimeout", tcp.GetConnectTimeout())
 	v.duration("maxConnectionDuration", tcp.GetMaxConnectionDuration())
-	// The webhook takes what is 0 in milliseconds, because 0s turns the timeout off.
+	// The webhook accepts a duration of 0 milliseconds, because 0s turns the timeout off.
 	if v.writable("idleTimeout", tcp.GetIdleTimeout()) && tcp.GetIdleTimeout().AsDuration().Milliseconds() != 0 {
 		v.duration("idleTimeout", tcp.GetIdleTimeout())
 	}
@@ -211,9 +212,6 @@ func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 		v.duration("time", keepalive.GetTime())
 		v.duration("interval", keepalive.GetInterval())
 		v.leave()
-	}
-	if !v.warn {
-		return
 	}
 	if idle := tcp.GetIdleTimeout().AsDuration(); idle >= time.Millisecond && idle < time.Hour {
 		v.add(IdleTimeoutCutsWebSockets, v.at("idleTimeout"),
@@ -259,8 +257,8 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 			v.outOfRange(v.atItem("outlierDetectionHttpErrorCodes", i), strconv.FormatUint(uint64(code), 10), "an HTTP status from 100 to 599")
 		}
 	}
-	//lint:ignore SA1019 that it is deprecated is what the warning says
-	if v.warn && outlier.GetConsecutiveErrors() != 0 {
+	//lint:ignore SA1019 the warning says that it is deprecated
+	if outlier.GetConsecutiveErrors() != 0 {
 		v.add(ConsecutiveErrorsIgnored, v.at("consecutiveErrors"), "consecutiveErrors is deprecated, and Istio ignores it",
 			"write consecutiveGatewayErrors or consecutive5xxErrors")
 	}
@@ -277,7 +275,7 @@ var (
 		Meaning: "A configmap:// credentialName is in the namespace of the rule.", Source: istioTLS}
 )
 
-// tls follows agent.ValidateTLS.
+// tls checks the settings as agent.ValidateTLS does.
 func (v *validator) tls(tls *networking.ClientTLSSettings) {
 	if tls == nil {
 		return
@@ -297,7 +295,7 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 		v.envoyRefuses(v.at("sni"), fmt.Sprintf("an SNI of %d bytes", len(tls.GetSni())), "write at most 255 bytes")
 	}
 
-	// Without a namespace of its own, the rule cannot be shown to stand where the ConfigMap is.
+	// A rule without a namespace may be applied to another one than that of the ConfigMap.
 	if after, ok := strings.CutPrefix(tls.GetCredentialName(), "configmap://"); ok {
 		namespace, name, _ := strings.Cut(after, "/")
 		if name, _, _ = strings.Cut(name, "/"); name == "" || namespace == "" || namespace != v.namespace {
@@ -309,7 +307,7 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 
 	simple := tls.GetMode() == networking.ClientTLSSettings_SIMPLE
 	mutual := tls.GetMode() == networking.ClientTLSSettings_MUTUAL
-	if v.warn && tls.GetCaCertCredentialName() != "" && !simple && !mutual {
+	if tls.GetCaCertCredentialName() != "" && !simple && !mutual {
 		v.add(CACertCredentialOfMode, v.at("caCertCredentialName"),
 			fmt.Sprintf("the mode is %s, and the comments of Istio's API have caCertCredentialName apply to SIMPLE and MUTUAL alone", tls.GetMode()),
 			"leave caCertCredentialName out, or set the mode to SIMPLE or MUTUAL")

@@ -2,11 +2,10 @@
 
 // Package envoyfilter builds, reads and validates one EnvoyFilter whose values are typed Envoy messages.
 //
-// An EnvoyFilter is where most WebSocket setups of Istio go wrong, because nobody checks what is inside
-// patch.value: the API server takes anything there, and istiod drops a misspelt field with no more than a
-// warning ([istio/istio#26390]). Here a value is an Envoy message from the start ([Builder], [Patch]), or is read
-// back into one ([Parse], [Filter.Validate]), so that a misspelt field, a wrong type or an operation that istiod
-// passes over is a finding at its path.
+// Most WebSocket setups of Istio fail in an EnvoyFilter, because nothing checks what is inside patch.value: the API server
+// accepts anything there, and istiod drops a misspelt field with no more than a warning ([istio/istio#26390]). In this
+// package a value is an Envoy message, which a program writes ([Builder], [Patch]) or which is read from a manifest ([Parse],
+// [Filter.Validate]). So a misspelt field, a wrong type, and an operation that istiod ignores are findings with their paths.
 //
 // [AllowConnect] is the patch that WebSocket over HTTP/2 needs on the server's side.
 //
@@ -23,11 +22,12 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Context is the class of configuration that a patch applies to: match.context. The zero value is
-// [SidecarInbound], the side of the server, which is the one that [AllowConnect] is for; Build always writes it out.
+// Context is the class of configuration that a patch applies to: match.context. The zero value is [SidecarInbound], the side
+// of the server, which [AllowConnect] is for. Build always writes the context.
 //
-// ANY is not offered: a patch for every context does more than its author has in mind ([istio/istio#33358]). WAYPOINT
-// is not either: the API has it since release 1.29, and no istiod reads it (pilot/pkg/networking/core/envoyfilter).
+// There is no constant for ANY, because a patch for every context does more than its author has in mind
+// ([istio/istio#33358]). There is none for WAYPOINT either, which the API has since release 1.29: no istiod reads it
+// (pilot/pkg/networking/core/envoyfilter).
 //
 // [istio/istio#33358]: https://github.com/istio/istio/issues/33358
 type Context int
@@ -39,7 +39,7 @@ const (
 	Gateway                        // what a gateway accepts and sends
 )
 
-// contexts is the spelling of each Context in the API.
+// contexts holds the value of the API for each Context.
 var contexts = [...]networking.EnvoyFilter_PatchContext{
 	SidecarInbound:  networking.EnvoyFilter_SIDECAR_INBOUND,
 	SidecarOutbound: networking.EnvoyFilter_SIDECAR_OUTBOUND,
@@ -56,49 +56,45 @@ func (c Context) String() string {
 	return contexts[c].String()
 }
 
-// A TargetRef names an object in the filter's own namespace that the filter attaches to: one entry of spec.targetRefs.
-// Istiod reads these since release 1.27, and only for Kubernetes gateways and waypoints.
+// A TargetRef is an entry of spec.targetRefs. It names an object in the filter's own namespace that the filter attaches to.
+// Istiod reads targetRefs since release 1.27, and only for Kubernetes gateways and waypoints.
 type TargetRef struct {
 	Group string // "gateway.networking.k8s.io", "networking.istio.io", or "" for the core group
 	Kind  string // Gateway, or GatewayClass for all waypoints
 	Name  string
 }
 
-// A Builder says what an EnvoyFilter is to hold. The zero value of each field leaves it out, except for the
-// target: exactly one of Workload, AllWorkloads and TargetRefs must be given, because a filter without any applies
-// to all workloads of its namespace, and in Istio's root namespace to those of the whole mesh.
+// A Builder describes an EnvoyFilter. Fields that are empty are not written. Exactly one of Workload, AllWorkloads and
+// TargetRefs must be set, because a filter without a selector applies to all workloads of its namespace, and in Istio's root
+// namespace to those of the whole mesh.
 type Builder struct {
 	Name, Namespace     string
 	Labels, Annotations map[string]string
 
-	// Workload is spec.workloadSelector.labels: the labels of the pods whose proxies are patched. All must be
-	// there on a pod; neither an empty value nor "*" is taken.
+	// Workload is written as spec.workloadSelector.labels. It selects the pods that carry all of the labels. An empty value
+	// and "*" are errors.
 	Workload map[string]string
-	// AllWorkloads says that the filter is meant for every workload of the namespace.
+	// AllWorkloads reports whether the filter is meant for every workload of the namespace.
 	AllWorkloads bool
-	// TargetRefs are the gateways and waypoints whose proxies are patched.
+	// TargetRefs names the gateways and waypoints whose proxies are patched.
 	TargetRefs []TargetRef
 
 	// Priority orders the filters of one proxy, lower first; istiod reads it since release 1.11.
 	Priority int32
-	// Patches are spec.configPatches, applied in this order.
+	// Patches is written as spec.configPatches. Istiod applies them in this order.
 	Patches []Patch
 }
 
-// Build returns the filter, or all findings that keep it from being one as a [*finding.Error]. What is worth
-// knowing but no error is not returned here: ask [Filter.Validate] for it.
+// Build returns the filter that the builder describes. If anything in it is wrong, Build returns nil and a [*finding.Error]
+// with every reason. Warnings do not stop it; [Filter.Validate] reports them.
 //
-// The filter shares nothing with the builder: maps, slices and messages are copied.
+// The filter shares no map, slice or message with the builder.
 func (b Builder) Build() (*Filter, error) {
-	// The filter and its spec in one piece of memory, like the parts of a patch.
-	both := &struct {
-		filter Filter
-		spec   networking.EnvoyFilter
-	}{}
-	f := &both.filter
-	f.Name, f.Namespace, f.Spec = b.Name, b.Namespace, &both.spec
-	f.Labels, f.Annotations = maps.Clone(b.Labels), maps.Clone(b.Annotations)
-	f.Spec.Priority = b.Priority
+	f := &Filter{
+		Name: b.Name, Namespace: b.Namespace,
+		Labels: maps.Clone(b.Labels), Annotations: maps.Clone(b.Annotations),
+		Spec: &networking.EnvoyFilter{Priority: b.Priority},
+	}
 	r := newReport(f.object().Validate())
 	b.fill(f.Spec, r)
 	if r.list.Err() != nil {
@@ -107,7 +103,7 @@ func (b Builder) Build() (*Filter, error) {
 	return f, nil
 }
 
-// fill writes what b says into the spec, and reports all that is wrong with it.
+// fill writes the builder's fields into spec, and reports everything that is wrong with them.
 func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 	if len(b.Workload) > 0 {
 		spec.WorkloadSelector = &networking.WorkloadSelector{Labels: maps.Clone(b.Workload)}
@@ -128,7 +124,7 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 		config, t := p.build(r)
 		r.patch(config, spec.GetPriority())
 		if t.message != nil {
-			r.value(config, t)
+			r.checkValue(config, t)
 		}
 		r.leave()
 		spec.ConfigPatches[i] = config
@@ -147,7 +143,7 @@ var (
 		Source:  "kubernetes/apimachinery pkg/util/validation (IsValidLabelValue)"}
 )
 
-// checkTarget reports a builder that does not say which workloads it is for, or says it twice.
+// checkTarget reports a builder that sets none of Workload, AllWorkloads and TargetRefs, or contradicts itself in them.
 func (b Builder) checkTarget(r *report) {
 	switch {
 	case b.AllWorkloads && (len(b.Workload) > 0 || len(b.TargetRefs) > 0):
@@ -159,8 +155,8 @@ func (b Builder) checkTarget(r *report) {
 	}
 	mark := r.mark()
 	for key, value := range b.Workload {
-		// Kubernetes allows a label with an empty value, so Validate takes a selector with one. In a program it is
-		// nearly always a setting that came out empty.
+		// Kubernetes allows a label with an empty value, so Validate accepts a selector with one. In a program it is nearly
+		// always a variable that is not set.
 		if value == "" {
 			r.add(EmptyWorkloadLabel, r.at("workloadSelector", "labels", key), "Workload has an empty value for the label "+quote(key),
 				"give the value that the pods carry")

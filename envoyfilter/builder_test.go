@@ -24,6 +24,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/envoyapi/envoyapitest"
+	"github.com/wsmesh/wsmesh/internal/istio"
 )
 
 // specOf reads a spec as YAML.
@@ -54,39 +55,39 @@ func TestBuild(t *testing.T) {
 			Builder{TargetRefs: []TargetRef{{"gateway.networking.k8s.io", "Gateway", "g"}, {Kind: "Service", Name: "s"}}, Patches: []Patch{AllowConnect(SidecarInbound)}},
 			`{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}, {kind: Service, name: s}], configPatches: [` + manager("http2_protocol_options: {allow_connect: true}") + `]}`},
 		{"no short field: the context alone; an object is written as it is",
-			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: SidecarOutbound, Operation: add, Value: cluster}}},
+			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: SidecarOutbound, Operation: opAdd, Value: cluster}}},
 			`{configPatches: [{applyTo: CLUSTER, match: {context: SIDECAR_OUTBOUND}, patch: {operation: ADD, value: {name: c}}}]}`},
 		{"all short fields",
 			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, ProxyVersion: `^1\.2`, Port: 80,
-				Filter: managerFilter, SubFilter: "x", Operation: remove}}},
+				Filter: istio.ManagerFilter, SubFilter: "x", Operation: opRemove}}},
 			`{configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_INBOUND, proxy: {proxyVersion: '^1\.2'}, listener: {portNumber: 80,
  filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: x}}}}}, patch: {operation: REMOVE}}]}`},
 		{"HTTP filters are in one filter only",
-			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "x", Operation: remove}}},
+			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "x", Operation: opRemove}}},
 			`{configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_INBOUND, listener: {
  filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: x}}}}}, patch: {operation: REMOVE}}]}`},
 		{"a port alone; a bare configuration is wrapped",
 			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Port: 80, Filter: "envoy.filters.network.tcp_proxy",
-				Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}}}},
+				Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}}}},
 			`{configPatches: [{applyTo: NETWORK_FILTER, match: {context: SIDECAR_INBOUND, listener: {portNumber: 80, filterChain: {filter: {name: envoy.filters.network.tcp_proxy}}}},
  patch: {operation: MERGE, value: {typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: x}}}}]}`},
 		{"a filter is written as it is in a MERGE too",
 			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.tcp_proxy",
-				Operation: merge, Value: &listenerv3.Filter{ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: anyOf(&tcpproxyv3.TcpProxy{StatPrefix: "x"})}}}}},
+				Operation: opMerge, Value: &listenerv3.Filter{ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: anyOf(&tcpproxyv3.TcpProxy{StatPrefix: "x"})}}}}},
 			`{configPatches: [{applyTo: NETWORK_FILTER, match: {context: SIDECAR_INBOUND, listener: {filterChain: {filter: {name: envoy.filters.network.tcp_proxy}}}},
  patch: {operation: MERGE, value: {typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: x}}}}]}`},
 		{"Filter names a listener filter where those are patched",
-			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_LISTENER_FILTER, Filter: "x", Operation: insertBefore,
+			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_LISTENER_FILTER, Filter: "x", Operation: opInsertBefore,
 				Value: &listenerv3.ListenerFilter{Name: "i", ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: anyOf(&inspectorv3.HttpInspector{})}}}}},
 			`{configPatches: [{applyTo: LISTENER_FILTER, match: {context: SIDECAR_INBOUND, listener: {listenerFilter: x}},
  patch: {operation: INSERT_BEFORE, value: {name: i, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector}}}}]}`},
 		{"a whole match, whose context counts",
-			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: cluster,
+			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: cluster,
 				Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: networking.EnvoyFilter_GATEWAY, ObjectTypes: &networking.EnvoyFilter_EnvoyConfigObjectMatch_Cluster{
 					Cluster: &networking.EnvoyFilter_ClusterMatch{Service: "s"}}}}}},
 			`{configPatches: [{applyTo: CLUSTER, match: {context: GATEWAY, cluster: {service: s}}, patch: {operation: MERGE, value: {name: c}}}]}`},
 		{"a whole match without a context takes the patch's, and never comes out as ANY",
-			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: SidecarOutbound, Operation: merge, Value: cluster,
+			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: SidecarOutbound, Operation: opMerge, Value: cluster,
 				Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{Proxy: &networking.EnvoyFilter_ProxyMatch{Metadata: map[string]string{"a": "b"}}}}}},
 			`{configPatches: [{applyTo: CLUSTER, match: {context: SIDECAR_OUTBOUND, proxy: {metadata: {a: b}}}, patch: {operation: MERGE, value: {name: c}}}]}`},
 	}
@@ -113,9 +114,9 @@ func TestBuildAllProblems(t *testing.T) {
 		Workload: map[string]string{"app": "*", "x": ""},
 		Patches: []Patch{
 			AllowConnect(7),
-			{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, ProxyVersion: "(", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}},
+			{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, ProxyVersion: "(", Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}},
 			AllowConnect(Gateway),
-			{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: insertAfter},
+			{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opInsertAfter},
 		},
 	}.Build()
 	if f != nil {
@@ -185,7 +186,7 @@ func randomBuilder(r *envoyapitest.Random) Builder {
 	applyTo := networking.EnvoyFilter_ApplyTo(slices.Index(kinds[:], k))
 	p := Patch{ApplyTo: applyTo, Context: Context(r.IntN(3)), Operation: networking.EnvoyFilter_Patch_Operation(1 + r.IntN(8))}
 	if k.match == "listener" {
-		p.Filter = envoyapitest.Pick(r, "", managerFilter, "envoy.filters.network.tcp_proxy", "x")
+		p.Filter = envoyapitest.Pick(r, "", istio.ManagerFilter, "envoy.filters.network.tcp_proxy", "x")
 		if applyTo == networking.EnvoyFilter_HTTP_FILTER {
 			p.SubFilter = envoyapitest.Pick(r, "", "envoy.filters.http.router", "x")
 		}
@@ -194,8 +195,8 @@ func randomBuilder(r *envoyapitest.Random) Builder {
 			Cluster: &networking.EnvoyFilter_ClusterMatch{Name: "c"}}}
 		p.Context = 0
 	}
-	if p.Operation != remove {
-		p.Value = r.Message(k.new().ProtoReflect().Type(), r.IntN(6)).Interface()
+	if p.Operation != opRemove {
+		p.Value = r.Message(k.newMessage().ProtoReflect().Type(), r.IntN(6)).Interface()
 		if k.typedConfig && r.IntN(2) == 0 {
 			p.Value = r.Message(r.Types[r.IntN(len(r.Types))], 3).Interface()
 		}

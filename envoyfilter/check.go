@@ -19,43 +19,44 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A typed is the value of a patch: the message, and the text that says how its fields are written. The message is of the
-// type of applyTo, or the bare configuration of a filter that a Builder was given, whose text stands in typed_config.
-type typed struct {
+// A patchValue is the value of a patch: a message, and the text that it is written as. The message is of the type of applyTo.
+// If isBare is set, it is the configuration of a filter, and its text stands in typed_config.
+type patchValue struct {
 	message protoreflect.Message
 	text    *structpb.Struct
 	isBare  bool
 }
 
-// A field is one that the text of a message sets. Istiod takes its name in either of two spellings, and what is found is
+// A writtenField is a field that the text of a message sets. Istiod accepts its name in two spellings, and findings are
 // reported at the one that is written.
-type field struct {
+type writtenField struct {
 	fd   protoreflect.FieldDescriptor
 	name string
 	text *structpb.Value
 }
 
-// fieldsOf returns the fields that the text of a message sets.
-func fieldsOf(m protoreflect.Message, text *structpb.Struct) []field {
+// writtenFields returns the fields of m that text sets.
+func writtenFields(m protoreflect.Message, text *structpb.Struct) []writtenField {
 	known := m.Descriptor().Fields()
-	fields := make([]field, 0, len(text.GetFields()))
+	fields := make([]writtenField, 0, len(text.GetFields()))
 	for name, value := range text.GetFields() {
 		fd := known.ByTextName(name)
 		if fd == nil {
 			fd = known.ByJSONName(name)
 		}
-		if fd != nil { // "@type" is none
-			fields = append(fields, field{fd, name, value})
+		if fd != nil { // "@type" is not a field
+			fields = append(fields, writtenField{fd, name, value})
 		}
 	}
 	return fields
 }
 
-// nameOf returns the name by which a field is written, or the one that it has in the .proto file where it is not written.
-func nameOf(fd protoreflect.FieldDescriptor, fields []field) string {
+// nameOf returns the name with which a field is written, or its name in the .proto file if it is not written.
+func nameOf(fd protoreflect.FieldDescriptor, fields []writtenField) string {
 	for _, f := range fields {
 		if f.fd == fd {
 			return f.name
@@ -64,28 +65,28 @@ func nameOf(fd protoreflect.FieldDescriptor, fields []field) string {
 	return fd.TextName()
 }
 
-// A role is what becomes of a message in a patch.
+// A role is what istiod does with a message in a patch.
 type role int
 
 const (
-	// whole: the message is a new one, and all of Envoy's rules apply to it. So are the values of ADD, INSERT_* and
-	// REPLACE, and in a MERGE the entries of lists and maps, because lists are appended and the values of maps
-	// replaced (pkg/proto/merge), and every Any but the next role's, because its bytes are replaced.
+	// whole is the role of a message that istiod takes as it is, so that all of Envoy's rules apply to it: the value of an
+	// ADD, INSERT_* or REPLACE. In a MERGE it is the role of the entries of lists and maps, because lists are appended and
+	// the values of maps are replaced (pkg/proto/merge), and of the messages in an Any, unless that belongs to a holder.
 	whole role = iota
-	// part: the message is merged, field by field, into one that istiod has made. It need not be complete, and a
-	// field that is false, zero or empty is not there for the merge.
+	// part is the role of a message that istiod merges, field by field, into one of its own. It may be incomplete, and to
+	// the merge a field that is false, zero or empty is not set.
 	part
-	// holder: a part in whose typed_config is a message that is merged in turn: a filter, or a transport socket
+	// holder is the role of a part whose typed_config holds a message that is merged too: a filter or a transport socket
 	// (util.MergeAnyWithAny).
 	holder
-	// unused: the value of a REMOVE, or of a field that Envoy does not check. Istiod reads it, and refuses it where it
-	// cannot, and no rule applies to it.
+	// unused is the role of the value of a REMOVE, and of a field that Envoy does not check. Istiod must be able to read
+	// it, and no other rule applies.
 	unused
 )
 
 func (as role) isMerged() bool { return as == part || as == holder }
 
-// entry is the role of the entries of a list or map in a message with this role.
+// entry returns the role of the entries of a list or map in a message with the role as.
 func (as role) entry() role {
 	if as == unused {
 		return unused
@@ -93,9 +94,8 @@ func (as role) entry() role {
 	return whole
 }
 
-// value checks the value of a patch: what istiod's operation makes of it, and Envoy's own rules. Paths are relative to the
-// patch.
-func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t typed) {
+// checkValue checks the value of a patch: what the operation does with it in istiod, and the rules of Envoy's API.
+func (r *report) checkValue(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t patchValue) {
 	mark := r.mark()
 	r.enter("patch")
 	r.enter("value")
@@ -107,7 +107,7 @@ func (r *report) value(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, t 
 		c.mergedType(name, t.message.Descriptor().FullName())
 		c.merged(t.message, t.text)
 		r.leave()
-	case c.op == remove:
+	case c.op == opRemove:
 		c.message(t.message, t.text, unused)
 	case !isMerge(c.op):
 		c.message(t.message, t.text, whole)
@@ -132,10 +132,10 @@ var ManagerRenamed = finding.Rule{Code: "WS263", Severity: finding.SeverityError
 	Meaning: "A MERGE must not rename the HttpConnectionManager.",
 	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchNetworkFilter)"}
 
-// mergedFilter checks what istiod does with a filter that is merged: it takes the name and the typed_config, and
-// nothing else (listener_patch.go, patchNetworkFilter and mergeHTTPFilter).
+// mergedFilter checks a filter that is merged. Istiod merges its name and typed_config and ignores its other fields
+// (listener_patch.go, patchNetworkFilter and mergeHTTPFilter).
 func (c checker) mergedFilter(selected string, m protoreflect.Message, text *structpb.Struct) {
-	known, fields := m.Descriptor().Fields(), fieldsOf(m, text)
+	known, fields := m.Descriptor().Fields(), writtenFields(m, text)
 	payload := protoreflect.FullName("")
 	config := known.ByName("typed_config")
 	if a, ok := envoyapi.WellKnown(m.Get(config).Message()).Interface().(*anypb.Any); ok && a != nil {
@@ -146,8 +146,8 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, text *str
 			c.leave()
 		}
 	}
-	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
-	if name := m.Get(known.ByName("name")).String(); isManager && name != "" && name != managerFilter {
+	isManager := selected == istio.ManagerFilter || selected == istio.OldManagerFilter || payload == httpConnectionManager
+	if name := m.Get(known.ByName("name")).String(); isManager && name != "" && name != istio.ManagerFilter {
 		c.add(ManagerRenamed, c.at("name"), fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
 			"leave the name out")
 	}
@@ -158,13 +158,13 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, text *str
 	}
 }
 
-// mergedObject checks an object that is merged and is no filter.
+// mergedObject checks an object that is merged and is not a filter.
 func (c checker) mergedObject(m protoreflect.Message, text *structpb.Struct) {
 	// mergeTransportSocketCluster in cluster_patch.go stops at the transport_socket.
 	if m.Descriptor().FullName() != kinds[networking.EnvoyFilter_CLUSTER].object || !m.Has(m.Descriptor().Fields().ByName("transport_socket")) {
 		return
 	}
-	for _, f := range fieldsOf(m, text) {
+	for _, f := range writtenFields(m, text) {
 		if f.fd.Name() != "transport_socket" {
 			c.unmerged(c.at(f.name), fmt.Sprintf("a MERGE of a cluster with a transport_socket merges only that, and not the %s", f.name))
 		}
@@ -183,10 +183,10 @@ var MergeOfOtherType = finding.Rule{Code: "WS262", Severity: finding.SeverityErr
 	Meaning: "A MERGE must give a filter's configuration in the type that the filter has, and not as a TypedStruct.",
 	Source:  "istio/istio pkg/proto/merge/merge.go (descriptor mismatch); pilot/pkg/networking/util/util.go (MergeAnyWithAny)"}
 
-// mergedType checks that the configuration has the type of the filter that it is merged into.
+// mergedType checks that a configuration has the type of the filter that it is merged into.
 func (c checker) mergedType(selected string, payload protoreflect.FullName) {
-	if selected == oldManagerFilter {
-		selected = managerFilter
+	if selected == istio.OldManagerFilter {
+		selected = istio.ManagerFilter
 	}
 	want, ok := filterTypes[selected]
 	// No other of Envoy's filters has an HttpConnectionManager. A filter under a name of the user's own may.
@@ -197,9 +197,9 @@ func (c checker) mergedType(selected string, payload protoreflect.FullName) {
 	}
 }
 
-// merged checks the message that a merge begins with.
+// merged checks a message that is merged field by field.
 func (c checker) merged(m protoreflect.Message, text *structpb.Struct) {
-	if len(fieldsOf(m, text)) == 0 {
+	if len(writtenFields(m, text)) == 0 {
 		c.zero("the MERGE sets nothing")
 	}
 	c.message(m, text, part)
@@ -211,7 +211,7 @@ var NoTypedConfig = finding.Rule{Code: "WS265", Severity: finding.Warning,
 
 // message checks m, which is written as text, and all messages in it.
 func (c checker) message(m protoreflect.Message, text *structpb.Struct, as role) {
-	md, fields := m.Descriptor(), fieldsOf(m, text)
+	md, fields := m.Descriptor(), writtenFields(m, text)
 	if as.isMerged() && md.FullName() == httpConnectionManager {
 		c.manager(m, fields)
 	}
@@ -274,14 +274,14 @@ func (c checker) single(fd protoreflect.FieldDescriptor, v protoreflect.Value, t
 	}
 }
 
-// enum reports a number that Envoy's API gives no name.
+// enum reports a number that has no name in Envoy's API.
 func (c checker) enum(fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 	if fd.Enum().Values().ByNumber(v.Enum()) == nil {
 		c.unknownEnum(int32(v.Enum()), fd.Enum())
 	}
 }
 
-// roleOf returns what becomes of the message in a field of a message with the role as.
+// roleOf returns the role of the message in a field of a message with the role as.
 func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, as role) role {
 	switch {
 	case envoyapi.IsSkipped(fd):
@@ -303,7 +303,7 @@ var MergeOfZeroWrapper = finding.Rule{Code: "WS267", Severity: finding.Info,
 	Meaning: "A MERGE of a wrapper that is false, zero or empty does not replace a value that is there.",
 	Source:  "istio/istio pkg/proto/merge/merge.go (mergeMessage)"}
 
-// child checks a message below another one.
+// child checks a message in a field of another one.
 func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 	m = envoyapi.WellKnown(m)
 	switch v := m.Interface().(type) {
@@ -314,7 +314,7 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 		*wrapperspb.Int32Value, *wrapperspb.Int64Value, *wrapperspb.UInt32Value, *wrapperspb.UInt64Value,
 		*wrapperspb.FloatValue, *wrapperspb.DoubleValue:
 		c.scalar(m.Descriptor().Fields().ByNumber(1), text)
-		// Protobuf merges a wrapper like any message: the zero in it replaces nothing that is there.
+		// Protobuf merges a wrapper like any message: a zero in it replaces no value.
 		if as == part && proto.Size(m.Interface()) == 0 {
 			c.add(MergeOfZeroWrapper, c.at(), "the value is false, zero or empty: it takes effect where istiod leaves the field unset, and not over a value that istiod has set",
 				"look at the proxy's configuration with istioctl proxy-config before you rely on it")
@@ -324,16 +324,16 @@ func (c checker) child(m protoreflect.Message, text *structpb.Value, as role) {
 	}
 }
 
-// any checks the message in an Any. Protoc-gen-validate does not look into it.
+// any checks the message in an Any, which protoc-gen-validate does not do.
 func (c checker) any(a *anypb.Any, text *structpb.Struct, as role) {
 	m, err := unpack(a)
 	if err != nil {
-		return // reported where the value was written or read
+		return // reported when the value was written or read
 	}
 	switch {
 	case envoyapi.HasOwnForm(m.Descriptor()):
 		value, ok := text.GetFields()["value"]
-		if !ok { // google.protobuf.Empty, for which protojson does not ask for it
+		if !ok { // a google.protobuf.Empty, of which protojson does not require it
 			c.narrow("there is no value beside the type "+string(m.Descriptor().FullName()), `write "value": {} beside "@type"`)
 			return
 		}
@@ -347,7 +347,7 @@ func (c checker) any(a *anypb.Any, text *structpb.Struct, as role) {
 	}
 }
 
-// scalar checks that istiod reads a number or bytes as they are written.
+// scalar checks that istiod can read a number or bytes as they are written.
 func (c checker) scalar(fd protoreflect.FieldDescriptor, text *structpb.Value) {
 	s, isText := text.GetKind().(*structpb.Value_StringValue) // numbers may be in quotes
 	switch fd.Kind() {
@@ -366,7 +366,7 @@ func (c checker) scalar(fd protoreflect.FieldDescriptor, text *structpb.Value) {
 	}
 }
 
-// isInteger says whether s is zero or digits that do not begin with zero.
+// isInteger reports whether s is "0", or digits that do not begin with 0.
 func isInteger(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
@@ -375,7 +375,7 @@ var NotReadByIstiod = finding.Rule{Code: "WS269", Severity: finding.SeverityErro
 	Meaning: "A value must be written so that istiod reads it, which is narrower than protobuf's JSON mapping in places.",
 	Source:  "golang/protobuf jsonpb/decode.go; istio/istio pkg/util/protomarshal/protomarshal.go"}
 
-// narrow reports what protobuf's JSON mapping takes, and with it internal/manifest, and what istiod's reader (jsonpb of
+// narrow reports text that protobuf's JSON mapping accepts, and so internal/manifest too, and that istiod's reader (jsonpb of
 // golang/protobuf 1.5) refuses.
 func (c checker) narrow(message, hint string) {
 	c.add(NotReadByIstiod, c.at(), message+", and istiod refuses the EnvoyFilter", hint)
@@ -390,7 +390,7 @@ func (c checker) zero(message string) {
 		"leave it out, or set another value; what another EnvoyFilter has set is undone by changing that one")
 }
 
-// literal writes a value that is false, zero or empty.
+// literal returns the JSON of a value that is false, zero or empty.
 func literal(v *structpb.Value) string {
 	switch k := v.GetKind().(type) {
 	case *structpb.Value_BoolValue:
@@ -412,11 +412,11 @@ var UpgradeConfigsAppended = finding.Rule{Code: "WS261", Severity: finding.Sever
 	Source:  "istio/istio pilot/pkg/networking/core/listener_builder.go; envoyproxy/envoy source/extensions/filters/network/http_connection_manager/config.cc"}
 
 // manager checks what is merged into an HttpConnectionManager.
-func (c checker) manager(m protoreflect.Message, fields []field) {
+func (c checker) manager(m protoreflect.Message, fields []writtenField) {
 	for _, f := range fields {
 		c.enter(f.name)
 		switch name := f.fd.Name(); {
-		case !m.Has(f.fd): // an empty list is reported as such
+		case !m.Has(f.fd): // message reports an empty list
 		case name == "upgrade_configs":
 			c.add(UpgradeConfigsAppended, c.at(), "the MERGE appends upgrade_configs to those of istiod, with websocket among them, and Envoy refuses the listener where a type stands twice",
 				"leave it out: istiod allows the upgrade to websocket on every HttpConnectionManager")
@@ -429,6 +429,6 @@ func (c checker) manager(m protoreflect.Message, fields []field) {
 	}
 }
 
-// protocolOptions are the fields of an HttpConnectionManager that to Envoy are the same without any option set as
-// left out.
+// protocolOptions are fields of an HttpConnectionManager that Envoy reads in the same way if they are not set and if no
+// option is set in them.
 var protocolOptions = []protoreflect.Name{"common_http_protocol_options", "http_protocol_options", "http2_protocol_options"}

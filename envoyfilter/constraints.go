@@ -17,16 +17,16 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// Envoy checks what it loads against the rules in its .proto files (protoc-gen-validate). istiod does not: a value that
-// breaks one is admitted, and then every proxy that gets it refuses the whole listener, cluster or route configuration.
+// Envoy checks what it loads against the rules in its .proto files (protoc-gen-validate). Istiod does not: it admits a value
+// that breaks one, and every proxy that gets the value refuses the whole listener, cluster or route configuration.
 //
-// For a message with the role whole all rules hold. For one that is merged the rules of the fields that it sets
-// hold all the same, because they come out of the merge as they are; the rules of fields that it does not set, such
-// as a required one, are for the message that it is merged into. Each message is asked for the rules of its own
-// fields only, since its child may have another role.
+// To a message with the role whole all rules apply. To one that is merged only the rules of the fields that it sets apply,
+// because these come out of the merge unchanged. The rules of other fields, such as required ones, are for the message that
+// it is merged into. Only the fields of the message itself are checked at a time, because the messages in it may have
+// another role.
 
-// constraints reports the rules that m's own fields break.
-func (c checker) constraints(m protoreflect.Message, fields []field, as role) {
+// constraints reports the rules that the fields of m break.
+func (c checker) constraints(m protoreflect.Message, fields []writtenField, as role) {
 	if as == whole {
 		for _, v := range envoyapi.Violations(m) {
 			c.violation(m, fields, v)
@@ -35,18 +35,18 @@ func (c checker) constraints(m protoreflect.Message, fields []field, as role) {
 	}
 	for _, f := range fields {
 		if !m.Has(f.fd) {
-			continue // what the message merged into has
+			continue // the message that m is merged into has the value
 		}
 		for _, v := range envoyapi.FieldViolations(m, f.fd) {
-			// MERGE appends to the list that is there, which may make it long enough.
-			if c.op != merge || !v.TooFew {
+			// MERGE appends to a list, which may make it long enough.
+			if c.op != opMerge || !v.TooFew {
 				c.violation(m, fields, v)
 			}
 		}
 	}
 }
 
-func (c checker) violation(m protoreflect.Message, fields []field, v envoyapi.Violation) {
+func (c checker) violation(m protoreflect.Message, fields []writtenField, v envoyapi.Violation) {
 	fd := v.Field
 	if fd == nil {
 		var members []string
@@ -77,7 +77,7 @@ func (c checker) broken(below fieldpath.Path, what, reason string) {
 	c.add(BreaksEnvoyRule, c.path.At(below...), fmt.Sprintf("%s breaks a rule of Envoy's API: %s", what, reason), "correct the value: Envoy refuses the configuration with it")
 }
 
-// describe returns a value ready to stand after its field's name, or "" for what is too large for that.
+// describe returns a value with a space before it, to be written after the name of its field, or "" for a message.
 func describe(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	if fd.Message() != nil {
 		switch v := envoyapi.WellKnown(v.Message()).Interface().(type) {

@@ -3,81 +3,66 @@
 package envoyfilter
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
-	"sigs.k8s.io/yaml"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
+	"github.com/wsmesh/wsmesh/internal/yamldoc"
 )
 
-// apiVersion is the only version of EnvoyFilter that any release serves.
-const apiVersion = "networking.istio.io/v1alpha3"
+// apiVersion is the only version of EnvoyFilter that a release serves.
+const apiVersion = istio.NetworkingV1alpha3
 
-// A Filter is one EnvoyFilter. [Builder.Build] and [Parse] make them; a program may also fill one in by hand, or
-// change one, and ask [Filter.Validate] about it.
+// A Filter is one EnvoyFilter: its metadata and its spec. [Builder.Build] and [Parse] return filters, and a program may
+// write or change one itself.
+//
+// A Filter that [Builder.Build], [Parse] or [Filter.WithValue] returns shares no memory with what it was made from. A Filter
+// is safe for concurrent use as long as nobody changes it.
 type Filter struct {
 	Name, Namespace     string
 	Labels, Annotations map[string]string
 	Spec                *networking.EnvoyFilter
 }
 
-// Parse reads one EnvoyFilter from YAML or JSON. The error is a [*finding.Error] with all problems with their paths.
+// Parse reads one EnvoyFilter from YAML or JSON. It returns all problems with their paths and lines, as a [*finding.Error].
 //
-// It is strict where Istio is not: a field that is not known is an error in patch.value too, as deep as the messages
-// go, because Istio drops it ([istio/istio#26390]), and every "@type" must be of a message of Envoy's v3 API, as
-// go-control-plane/envoy v1.40.0 has it, or of Istio's own filters.
-// What a well-formed EnvoyFilter says wrong is not for Parse to judge: see [Filter.Validate].
+// Parse is strict where Istio is not. An unknown field is an error in patch.value too, at any depth, because Istio drops it
+// ([istio/istio#26390]). Every "@type" must name a message of Envoy's v3 API or of Istio's own filters. They are
+// known as go-control-plane/envoy v1.40.0 has them. Parse does not judge what the fields say; that is what
+// [Filter.Validate] does.
 //
 // [istio/istio#26390]: https://github.com/istio/istio/issues/26390
 func Parse(data []byte) (*Filter, error) {
-	spec := &networking.EnvoyFilter{}
-	o, list := manifest.Parse(data, "EnvoyFilter", []string{apiVersion}, spec)
-	if err := list.Err(); err != nil {
-		return nil, err
+	root, problems := yamldoc.Parse(data)
+	if root == nil {
+		return nil, problems.Err()
 	}
-	f := &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}
-	r := newReport(nil)
-	if spec.GetWorkloadSelector() != nil && len(spec.GetTargetRefs()) == 0 && hasTargetRefs(data) {
+	spec := &networking.EnvoyFilter{}
+	o := manifest.Read(root, problems, "EnvoyFilter", []string{apiVersion}, spec)
+	o.DecodeValues(root)
+	r := newReport(o.Findings)
+	// To the CRD an empty list of targetRefs is set, and a spec does not tell it from none.
+	if refs := root.Get("spec").Get("targetRefs"); spec.GetWorkloadSelector() != nil && refs != nil && refs.Type() == yamldoc.List {
 		r.twoTargets()
 	}
-	r.enter("configPatches")
-	for i, config := range spec.GetConfigPatches() {
-		r.enterItem(i)
-		if k := kindOf(config.GetApplyTo()); k != nil && config.GetPatch().GetValue() != nil {
-			r.decode(k, config.GetPatch().GetValue())
-		}
-		r.leave()
-	}
-	if err := r.list.WithObject(f.String()).Err(); err != nil {
+	if err := r.list.WithObject(o.ObjectName()).Err(); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return &Filter{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations, Spec: spec}, nil
 }
 
-// hasTargetRefs says whether a manifest has targetRefs, be it an empty list: to the CRD that is set, and a spec
-// does not tell it from none.
-func hasTargetRefs(data []byte) bool {
-	if !bytes.Contains(data, []byte("targetRefs")) {
-		return false
-	}
-	var doc struct {
-		Spec struct {
-			TargetRefs *[]any `json:"targetRefs"`
-		} `json:"spec"`
-	}
-	return yaml.Unmarshal(data, &doc) == nil && doc.Spec.TargetRefs != nil
-}
-
-// Value returns the value of spec.configPatches[i] as the message that its applyTo asks for: for NETWORK_FILTER an
-// envoy.config.listener.v3.Filter, for CLUSTER an envoy.config.cluster.v3.Cluster, and so on. A filter's own
-// configuration is in the typed_config of that message. It has the Go type that go-control-plane generates for it where
-// the program links that, as one does that names the type, and else one of package dynamicpb; protojson writes an Any in it
-// where the Go type of what that holds is linked. It is nil where the patch has no value, as in a REMOVE. The
-// error is a [*finding.Error] where the value is to blame.
+// Value returns the value of spec.configPatches[i] as a message of the type that belongs to its applyTo: an
+// envoy.config.listener.v3.Filter for NETWORK_FILTER, an envoy.config.cluster.v3.Cluster for CLUSTER, and so on. The
+// configuration of a filter is in the typed_config of that message. Value returns nil if the patch has no value, as in a
+// REMOVE. If the value cannot be read, the error is a [*finding.Error].
+//
+// The message has the Go type that go-control-plane generates if the program links it, as every program that names the type
+// does. Otherwise it has a type of package dynamicpb. protojson can write an Any in it if the Go type of the message in the
+// Any is linked.
 func (f *Filter) Value(i int) (proto.Message, error) {
 	config, k, err := f.patch(i)
 	if err != nil {
@@ -105,12 +90,12 @@ func (f *Filter) Value(i int) (proto.Message, error) {
 	return m, nil
 }
 
-// WithValue returns a copy of the filter in which spec.configPatches[i] has another value, and shares nothing with it. The
-// value is a message as Value of a [Patch] takes it for the same applyTo and operation, such as what [Filter.Value] returned
-// and the program has changed since; nil leaves the value out, as a REMOVE has it.
+// WithValue returns a copy of the filter in which spec.configPatches[i] has another value. The value is a message as in the
+// field Value of a [Patch], such as one that [Filter.Value] returned and the program has changed. With nil the patch has no
+// value, as in a REMOVE.
 //
-// The value is checked as [Builder.Build] does, and the rest of the filter is not. The error is a [*finding.Error] where the
-// value is to blame; the returned filter is then nil.
+// WithValue checks the value as [Builder.Build] does, and does not check the rest of the filter. If the value is wrong, it
+// returns nil and a [*finding.Error] with every reason.
 func (f *Filter) WithValue(i int, value proto.Message) (*Filter, error) {
 	if _, _, err := f.patch(i); err != nil {
 		return nil, err
@@ -124,11 +109,11 @@ func (f *Filter) WithValue(i int, value proto.Message) (*Filter, error) {
 	r := newReport(nil)
 	r.enter("configPatches")
 	r.enterItem(i)
-	var t typed
-	config.Patch.Value, t = Patch{ApplyTo: config.GetApplyTo(), Operation: config.GetPatch().GetOperation(), Value: value}.value(r)
+	var t patchValue
+	config.Patch.Value, t = Patch{ApplyTo: config.GetApplyTo(), Operation: config.GetPatch().GetOperation(), Value: value}.write(r)
 	r.hasValue(config)
 	if t.message != nil {
-		r.value(config, t)
+		r.checkValue(config, t)
 	}
 	if err := r.list.Errors().WithObject(f.String()).Err(); err != nil {
 		return nil, err
@@ -136,7 +121,7 @@ func (f *Filter) WithValue(i int, value proto.Message) (*Filter, error) {
 	return &out, nil
 }
 
-// patch returns spec.configPatches[i], and the kind of object that it selects.
+// patch returns spec.configPatches[i] and the kind of object that it selects.
 func (f *Filter) patch(i int) (*networking.EnvoyFilter_EnvoyConfigObjectPatch, *kind, error) {
 	configs := f.spec().GetConfigPatches()
 	if i < 0 || i >= len(configs) {
@@ -149,20 +134,20 @@ func (f *Filter) patch(i int) (*networking.EnvoyFilter_EnvoyConfigObjectPatch, *
 	return configs[i], k, nil
 }
 
-// MarshalJSON returns the filter as compact JSON. It does not validate.
+// MarshalJSON returns the filter as compact JSON. It does not validate the filter.
 func (f *Filter) MarshalJSON() ([]byte, error) { return f.object().MarshalJSON() }
 
-// YAML returns the filter as one YAML document, without "---" before it. It does not validate. The same filter
-// gives the same bytes on every run.
+// YAML returns the filter as one YAML document, without "---" before it. The same filter gives the same bytes on every run.
+// YAML does not validate the filter.
 func (f *Filter) YAML() ([]byte, error) { return f.AppendYAML(nil) }
 
-// AppendYAML appends what [Filter.YAML] returns to dst, and returns the extended slice; on an error, nil.
+// AppendYAML appends the document that [Filter.YAML] returns to dst and returns the extended slice, or nil and an error.
 func (f *Filter) AppendYAML(dst []byte) ([]byte, error) { return f.object().AppendYAML(dst) }
 
 // String returns "EnvoyFilter namespace/name", or "EnvoyFilter name" without a namespace.
 func (f *Filter) String() string { return f.object().String() }
 
-// object returns the filter in the envelope that manifests have. A nil filter is an empty one.
+// object returns the filter as an object that can be written. A nil filter is written as an empty one.
 func (f *Filter) object() manifest.Object {
 	if f == nil {
 		f = &Filter{}

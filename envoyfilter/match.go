@@ -7,6 +7,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -14,12 +15,8 @@ var MatchOfOtherKind = finding.Rule{Code: "WS230", Severity: finding.SeverityErr
 	Meaning: "The match must be by the kind of object that applyTo selects: another one is refused, or passed over.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
 
-var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
-	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
-	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
-
-// match checks which objects the patch is for. What of a match istiod reads is in listener_patch.go, rc_patch.go
-// and cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
+// match checks which objects the patch is for. Which parts of a match istiod reads is in listener_patch.go, rc_patch.go and
+// cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
 func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind) {
 	given := ""
 	switch config.GetMatch().GetObjectTypes().(type) {
@@ -30,8 +27,8 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 	case *networking.EnvoyFilter_EnvoyConfigObjectMatch_Cluster:
 		given = "cluster"
 	}
-	// The webhook leaves LISTENER_FILTER, EXTENSION_CONFIG and BOOTSTRAP out of this check, and istiod then passes
-	// over the match: the patch applies to everything.
+	// The webhook does not check this for LISTENER_FILTER, EXTENSION_CONFIG and BOOTSTRAP. Istiod then ignores the match, and
+	// the patch applies to everything.
 	if given != "" && given != k.match {
 		hint := "match by " + k.match
 		if k.match == "" {
@@ -53,6 +50,10 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 	r.leave()
 	r.leave()
 }
+
+var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
+	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
+	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
 
 func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch) {
 	r.port(m.GetPortNumber(), "portNumber")
@@ -100,7 +101,7 @@ var (
 )
 
 func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch_FilterMatch) {
-	isManager := m.GetName() == managerFilter || m.GetName() == oldManagerFilter
+	isManager := m.GetName() == istio.ManagerFilter || m.GetName() == istio.OldManagerFilter
 	if applyTo == networking.EnvoyFilter_FILTER_CHAIN {
 		r.unread(r.at(), "a filter to match has no effect with the applyTo FILTER_CHAIN", "match the chain by its name, sni or destinationPort")
 	}
@@ -117,9 +118,9 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 		}
 		r.deprecatedName(m.GetSubFilter().GetName(), "subFilter", "name")
 	}
-	// The webhook asks for this name only where there is a subFilter. Without one istiod finds no HTTP filter all the same.
+	// The webhook requires this name only beside a subFilter, but istiod finds no HTTP filter without it either.
 	if m.GetName() != "" && !isManager && (m.GetSubFilter() != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
-		r.add(NoHTTPFiltersThere, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter)
+		r.add(NoHTTPFiltersThere, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+istio.ManagerFilter)
 	}
 }
 
@@ -128,7 +129,7 @@ var NoFilterName = finding.Rule{Code: "WS231", Severity: finding.SeverityError,
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
 
 func (r *report) noName(path, message string) {
-	r.add(NoFilterName, path, message, "give the name of a filter, for example "+managerFilter)
+	r.add(NoFilterName, path, message, "give the name of a filter, for example "+istio.ManagerFilter)
 }
 
 var FilterNameDeprecated = finding.Rule{Code: "WS234", Severity: finding.Warning,
@@ -165,7 +166,7 @@ func (r *report) cluster(m *networking.EnvoyFilter_ClusterMatch) {
 var InvalidPort = finding.Rule{Code: "WS235", Severity: finding.SeverityError,
 	Meaning: "A port must be at most 65535.", Source: "RFC 9293, section 3.1"}
 
-// port reports a port that no listener or cluster can have. The CRD takes all of 32 bits.
+// port reports a number that is not a port. The CRD accepts all 32 bits.
 func (r *report) port(port uint32, field ...string) {
 	if port > maxPort {
 		r.add(InvalidPort, r.at(field...), fmt.Sprintf("%d is no port", port), fmt.Sprintf("give a number from 1 to %d", maxPort))
@@ -176,7 +177,7 @@ var FieldNotRead = finding.Rule{Code: "WS236", Severity: finding.Warning,
 	Meaning: "What istiod does not read narrows nothing down.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
 
-// unread reports a field that istiod does not look at, so that the patch applies to more than it says.
+// unread reports a field that istiod does not read, so that the patch applies to more than it seems to.
 func (r *report) unread(path, message, hint string) {
 	r.add(FieldNotRead, path, message, hint)
 }

@@ -5,28 +5,30 @@ package envoyfilter
 import (
 	"fmt"
 
-	_ "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3" // so that filters have their Go types: one is in every plan
+	_ "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3" // links the Go types of filters, one of which is in every plan
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/istio"
+	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// The operations, by the names that they have in the API.
+// The operations of the API.
 const (
-	merge               = networking.EnvoyFilter_Patch_MERGE
-	add                 = networking.EnvoyFilter_Patch_ADD
-	remove              = networking.EnvoyFilter_Patch_REMOVE
-	insertBefore        = networking.EnvoyFilter_Patch_INSERT_BEFORE
-	insertAfter         = networking.EnvoyFilter_Patch_INSERT_AFTER
-	insertFirst         = networking.EnvoyFilter_Patch_INSERT_FIRST
-	replace             = networking.EnvoyFilter_Patch_REPLACE
-	mergeAndReplaceList = networking.EnvoyFilter_Patch_MERGE_AND_REPLACE_LIST
+	opMerge               = networking.EnvoyFilter_Patch_MERGE
+	opAdd                 = networking.EnvoyFilter_Patch_ADD
+	opRemove              = networking.EnvoyFilter_Patch_REMOVE
+	opInsertBefore        = networking.EnvoyFilter_Patch_INSERT_BEFORE
+	opInsertAfter         = networking.EnvoyFilter_Patch_INSERT_AFTER
+	opInsertFirst         = networking.EnvoyFilter_Patch_INSERT_FIRST
+	opReplace             = networking.EnvoyFilter_Patch_REPLACE
+	opMergeAndReplaceList = networking.EnvoyFilter_Patch_MERGE_AND_REPLACE_LIST
 )
 
-// Full names of messages that rules speak of.
+// Full names of messages.
 const (
 	httpConnectionManager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 	typedStruct           = "xds.type.v3.TypedStruct"
@@ -37,41 +39,50 @@ type effect int
 
 const (
 	applied  effect = iota
-	nothing         // istiod passes over the patch without a word
+	nothing         // istiod ignores the patch without a warning
 	likeAdd         // istiod takes it for an ADD
 	disputed        // istiod applies it, and `istioctl analyze` reports it as an error
 )
 
-// An outcome is an effect and why it is so.
+// An outcome is an effect and the reason for it.
 type outcome struct {
 	effect effect
 	reason string
 }
 
-// A kind is what applyTo selects: which message its values are, which match it takes and what each operation does.
+// A kind is a kind of object that applyTo selects: the type of its values, the match that it can have, and what each
+// operation does with it.
 //
 // The outcomes are those of pilot/pkg/networking/core/envoyfilter (listener_patch.go, cluster_patch.go, rc_patch.go,
 // extension_configuration_patch.go) and of convertToEnvoyFilterWrapper in pilot/pkg/model/envoyfilter.go in release
 // 1.31. An operation that is not listed is applied.
 type kind struct {
-	object      protoreflect.FullName
-	match       string // the field of match that belongs to it, "" for none
-	typedConfig bool   // the object is a filter: a name and the filter's own message in typed_config
+	object      protoreflect.FullName // see manifest.ValueType
+	match       string                // the field of match for it, or ""
+	typedConfig bool                  // the object is a filter, with its configuration in typed_config
 	outcomes    map[networking.EnvoyFilter_Patch_Operation]outcome
 }
 
-// new returns an empty message of the kind.
-func (k *kind) new() proto.Message {
+// newMessage returns an empty message of the kind.
+func (k *kind) newMessage() proto.Message {
 	mt, err := envoyapi.Types.FindMessageByName(k.object)
 	if err != nil {
-		panic(err) // the table names what is in Envoy's API
+		panic(err) // all messages in the table are in Envoy's API
 	}
 	return mt.New().Interface()
 }
 
-// inserts are the outcomes of the three INSERT operations where istiod turns them into ADD.
+func init() {
+	for applyTo, k := range kinds {
+		if k != nil {
+			k.object = manifest.ValueType(networking.EnvoyFilter_ApplyTo(applyTo))
+		}
+	}
+}
+
+// inserts adds the outcomes of the three INSERT operations for a kind for which istiod turns them into ADD.
 func inserts(others map[networking.EnvoyFilter_Patch_Operation]outcome) map[networking.EnvoyFilter_Patch_Operation]outcome {
-	for _, op := range []networking.EnvoyFilter_Patch_Operation{insertBefore, insertAfter, insertFirst} {
+	for _, op := range []networking.EnvoyFilter_Patch_Operation{opInsertBefore, opInsertAfter, opInsertFirst} {
 		others[op] = outcome{likeAdd, "istiod keeps an order only for filters and routes"}
 	}
 	return others
@@ -82,77 +93,65 @@ const (
 	listsInAny      = "istiod merges the configuration of a filter with MERGE only"
 )
 
-// kinds is the table, by applyTo.
+// kinds holds the kind of each applyTo.
 var kinds = [...]*kind{
 	networking.EnvoyFilter_LISTENER: {
-		object:   "envoy.config.listener.v3.Listener",
 		match:    "listener",
-		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{opReplace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_FILTER_CHAIN: {
-		object:   "envoy.config.listener.v3.FilterChain",
 		match:    "listener",
-		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{opReplace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_NETWORK_FILTER: {
-		object: "envoy.config.listener.v3.Filter",
-		match:  "listener", typedConfig: true,
-		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
+		match: "listener", typedConfig: true,
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{opMergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_HTTP_FILTER: {
-		object: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-		match:  "listener", typedConfig: true,
-		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{mergeAndReplaceList: {nothing, listsInAny}},
+		match: "listener", typedConfig: true,
+		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{opMergeAndReplaceList: {nothing, listsInAny}},
 	},
 	networking.EnvoyFilter_ROUTE_CONFIGURATION: {
-		object: "envoy.config.route.v3.RouteConfiguration",
-		match:  "routeConfiguration",
+		match: "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
-			add:          {nothing, onlyMerged},
-			remove:       {nothing, onlyMerged},
-			insertBefore: {nothing, onlyMerged},
-			insertAfter:  {nothing, onlyMerged},
-			insertFirst:  {nothing, onlyMerged},
-			replace:      {nothing, onlyMerged},
+			opAdd:          {nothing, onlyMerged},
+			opRemove:       {nothing, onlyMerged},
+			opInsertBefore: {nothing, onlyMerged},
+			opInsertAfter:  {nothing, onlyMerged},
+			opInsertFirst:  {nothing, onlyMerged},
+			opReplace:      {nothing, onlyMerged},
 		},
 	},
 	networking.EnvoyFilter_VIRTUAL_HOST: {
-		object:   "envoy.config.route.v3.VirtualHost",
 		match:    "routeConfiguration",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{}),
 	},
 	networking.EnvoyFilter_HTTP_ROUTE: {
-		object: "envoy.config.route.v3.Route",
-		match:  "routeConfiguration",
+		match: "routeConfiguration",
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
-			add:     {disputed, "IST0153"},
-			remove:  {disputed, "IST0154"},
-			replace: {nothing, replacesFilters},
+			opAdd:     {disputed, "IST0153"},
+			opRemove:  {disputed, "IST0154"},
+			opReplace: {nothing, replacesFilters},
 		},
 	},
 	networking.EnvoyFilter_CLUSTER: {
-		object:   "envoy.config.cluster.v3.Cluster",
 		match:    "cluster",
-		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{replace: {nothing, replacesFilters}}),
+		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{opReplace: {nothing, replacesFilters}}),
 	},
 	networking.EnvoyFilter_EXTENSION_CONFIG: {
-		object: "envoy.config.core.v3.TypedExtensionConfig",
 		outcomes: inserts(map[networking.EnvoyFilter_Patch_Operation]outcome{
-			merge:               {nothing, onlyAdded},
-			mergeAndReplaceList: {nothing, onlyAdded},
-			remove:              {nothing, onlyAdded},
-			replace:             {nothing, onlyAdded},
+			opMerge:               {nothing, onlyAdded},
+			opMergeAndReplaceList: {nothing, onlyAdded},
+			opRemove:              {nothing, onlyAdded},
+			opReplace:             {nothing, onlyAdded},
 		}),
 	},
-	networking.EnvoyFilter_BOOTSTRAP: {
-		object: "envoy.config.bootstrap.v3.Bootstrap",
-	},
+	networking.EnvoyFilter_BOOTSTRAP: {},
 	networking.EnvoyFilter_LISTENER_FILTER: {
-		object: "envoy.config.listener.v3.ListenerFilter",
-		match:  "listener", typedConfig: true,
+		match: "listener", typedConfig: true,
 		outcomes: map[networking.EnvoyFilter_Patch_Operation]outcome{
-			replace:             {disputed, "IST0152"},
-			mergeAndReplaceList: {nothing, listsInAny},
+			opReplace:             {disputed, "IST0152"},
+			opMergeAndReplaceList: {nothing, listsInAny},
 		},
 	},
 }
@@ -162,7 +161,7 @@ const (
 	onlyAdded  = "istiod only adds extension configurations"
 )
 
-// kindOf returns the row of applyTo, or nil where the API has no such value.
+// kindOf returns the kind of applyTo, or nil if the API has no such value.
 func kindOf(applyTo networking.EnvoyFilter_ApplyTo) *kind {
 	if applyTo <= 0 || int(applyTo) >= len(kinds) {
 		return nil
@@ -170,7 +169,7 @@ func kindOf(applyTo networking.EnvoyFilter_ApplyTo) *kind {
 	return kinds[applyTo]
 }
 
-// isObjectType says whether name is the message of some applyTo, and so no filter's own configuration.
+// isObjectType reports whether name is the message of a kind, and so not the configuration of a filter.
 func isObjectType(name protoreflect.FullName) bool {
 	for _, k := range kinds[1:] {
 		if k.object == name {
@@ -180,30 +179,29 @@ func isObjectType(name protoreflect.FullName) bool {
 	return false
 }
 
-// isOperation says whether the API has the operation.
+// isOperation reports whether the API has the operation.
 func isOperation(op networking.EnvoyFilter_Patch_Operation) bool {
-	return merge <= op && op <= mergeAndReplaceList
+	return opMerge <= op && op <= opMergeAndReplaceList
 }
 
-// isMerge says whether the operation merges the value into what is there, so that the value need not be whole.
+// isMerge reports whether the operation merges the value into an object, so that the value may be incomplete.
 func isMerge(op networking.EnvoyFilter_Patch_Operation) bool {
-	return op == merge || op == mergeAndReplaceList
+	return op == opMerge || op == opMergeAndReplaceList
 }
 
-// filterTypes are the messages of the filters that istiod itself configures under these names. Merging a message of
-// another type into one of them panics in istiod (pkg/proto/merge, "descriptor mismatch"), which recovers by dropping
-// all listener patches of the proxy.
+// filterTypes holds the type of each filter that istiod configures itself, by the name of the filter. Merging a message of
+// another type into one of them panics in istiod (pkg/proto/merge, "descriptor mismatch"), which recovers and drops all
+// listener patches of the proxy.
 var filterTypes = map[string]protoreflect.FullName{
-	managerFilter:                     httpConnectionManager,
+	istio.ManagerFilter:               httpConnectionManager,
 	"envoy.filters.network.tcp_proxy": "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
 	"envoy.filters.http.cors":         "envoy.extensions.filters.http.cors.v3.Cors",
 	"envoy.filters.http.fault":        "envoy.extensions.filters.http.fault.v3.HTTPFault",
 	"envoy.filters.http.router":       "envoy.extensions.filters.http.router.v3.Router",
 }
 
-// deprecatedNames are the names that Envoy's filters had before release 1.14, with today's. Istiod generates today's
-// names since release 1.7, and stopped matching the old ones in 1.19 (istio/istio#45675); the list is that of
-// pkg/config/xds/deprecated.go.
+// deprecatedNames maps the names that filters had before Envoy 1.14 to those of today. Istiod generates the new names since
+// release 1.7, and matches the old ones until 1.18 (istio/istio#45675). The list is that of pkg/config/xds/deprecated.go.
 var deprecatedNames = map[string]string{
 	"envoy.buffer":                  "envoy.filters.http.buffer",
 	"envoy.client_ssl_auth":         "envoy.filters.network.client_ssl_auth",
@@ -216,7 +214,7 @@ var deprecatedNames = map[string]string{
 	"envoy.grpc_web":                "envoy.filters.http.grpc_web",
 	"envoy.gzip":                    "envoy.filters.http.gzip",
 	"envoy.health_check":            "envoy.filters.http.health_check",
-	"envoy.http_connection_manager": managerFilter,
+	istio.OldManagerFilter:          istio.ManagerFilter,
 	"envoy.http_dynamo_filter":      "envoy.filters.http.dynamo",
 	"envoy.ip_tagging":              "envoy.filters.http.ip_tagging",
 	"envoy.listener.http_inspector": "envoy.filters.listener.http_inspector",
@@ -234,10 +232,7 @@ var deprecatedNames = map[string]string{
 	"envoy.tcp_proxy":               "envoy.filters.network.tcp_proxy",
 }
 
-// oldManagerFilter is the name of managerFilter before release 1.7.
-const oldManagerFilter = "envoy.http_connection_manager"
-
-// selection is the name in the match that selects one filter of applyTo's kind, and the field that holds it.
+// selection returns the name by which the match selects a filter of the kind of applyTo, and the field with that name.
 func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, field string) {
 	listener := config.GetMatch().GetListener()
 	switch config.GetApplyTo() {
@@ -272,7 +267,7 @@ var (
 		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (BOOTSTRAP)"}
 )
 
-// operation checks what istiod does with the operation on this kind of object.
+// operation checks what istiod does with the operation on an object of the kind.
 func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k *kind, priority int32) {
 	op, applyTo := config.GetPatch().GetOperation(), config.GetApplyTo()
 	if applyTo == networking.EnvoyFilter_BOOTSTRAP {
@@ -295,7 +290,7 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 	name, field := selection(config)
 	isFilter := k.typedConfig
 	switch {
-	case isFilter && op == merge && (name == "") != (applyTo == networking.EnvoyFilter_LISTENER_FILTER):
+	case isFilter && op == opMerge && (name == "") != (applyTo == networking.EnvoyFilter_LISTENER_FILTER):
 		// Istiod merges the value into every filter then, and protobuf's merge panics at the first of another type. Of
 		// listener filters it does so where a name is given: it asks for the name, and does not look at it.
 		what, hint := "without the name of the filter", "give "+field
@@ -303,31 +298,31 @@ func (r *report) operation(config *networking.EnvoyFilter_EnvoyConfigObjectPatch
 			what, hint = "is for every listener filter, whatever the match, and", "use REPLACE"
 		}
 		r.add(MergePanics, r.at("patch", "operation"), fmt.Sprintf("a MERGE on %s %s panics in istiod, which loses the listener patches that were still to come for the proxy, those of other EnvoyFilters too", applyTo, what), hint)
-	case isFilter && name == "" && (op == merge || op == remove || op == replace):
+	case isFilter && name == "" && (op == opMerge || op == opRemove || op == opReplace):
 		r.noEffect(r.at("patch", "operation"), fmt.Sprintf("%s does nothing with the applyTo %s where no filter is selected", op, applyTo), "give "+field)
-	case !isFilter && op == remove && config.GetMatch().GetObjectTypes() == nil:
+	case !isFilter && op == opRemove && config.GetMatch().GetObjectTypes() == nil:
 		r.add(RemovesAll, r.at("patch", "operation"), fmt.Sprintf("the patch removes every %s of the context, because it matches none in particular", applyTo), "match those that are meant")
 	}
 	if isLast(applyTo, op, name) {
 		r.afterLast(r.at("patch", "operation"), fmt.Sprintf("%s puts the filter after the one that ends the chain", op), "use INSERT_BEFORE or INSERT_FIRST")
 	}
-	if priority == 0 && (op == remove || op == replace || op == insertBefore || op == insertAfter) {
+	if priority == 0 && (op == opRemove || op == opReplace || op == opInsertBefore || op == opInsertAfter) {
 		r.add(NoPriority, r.at("patch", "operation"), fmt.Sprintf("%s depends on what other EnvoyFilters did before, and the filter has no priority", op),
 			"set spec.priority where several EnvoyFilters patch the same objects")
 	}
 }
 
-// isLast says whether the operation puts a filter behind the one that Envoy wants to be last: the router among HTTP
+// isLast reports whether the operation puts a filter behind the one that Envoy requires to be last: the router among HTTP
 // filters, the HttpConnectionManager or the TCP proxy among network filters.
 func isLast(applyTo networking.EnvoyFilter_ApplyTo, op networking.EnvoyFilter_Patch_Operation, name string) bool {
 	if applyTo != networking.EnvoyFilter_HTTP_FILTER && applyTo != networking.EnvoyFilter_NETWORK_FILTER {
 		return false
 	}
 	switch op {
-	case add:
+	case opAdd:
 		return true
-	case insertAfter:
-		return name == "" || name == "envoy.filters.http.router" || name == managerFilter || name == "envoy.filters.network.tcp_proxy"
+	case opInsertAfter:
+		return name == "" || name == "envoy.filters.http.router" || name == istio.ManagerFilter || name == "envoy.filters.network.tcp_proxy"
 	}
 	return false
 }

@@ -12,76 +12,69 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// managerFilter is the name of the network filter that speaks HTTP, in every release since 1.7.
-const managerFilter = "envoy.filters.network.http_connection_manager"
-
 // A Patch is one entry of spec.configPatches.
 //
-// Which object is patched is said either by Context and the short fields ProxyVersion, Port, Filter and SubFilter,
-// or by Match, for all that the short fields have no words for. Where Match names a context it is the one that
-// counts; Context applies where Match leaves it out, so that no patch comes out with the context ANY. Context and
-// Match that name two different contexts, and Match together with a short field, are refused. A Context that is
-// zero cannot be told from one that is left out, so it never contradicts Match.
+// Two ways say which object is patched: Context and the short fields ProxyVersion, Port, Filter and SubFilter, or Match, for
+// what the short fields cannot express. A context in Match counts. If Match has none, Context applies, so that no patch gets
+// the context ANY. A Context and a Match with different contexts are an error, and so is Match together with a short field.
+// A Context that is zero cannot be told from one that is not set, so it never contradicts Match.
 type Patch struct {
 	// ApplyTo is the kind of object to patch.
 	ApplyTo networking.EnvoyFilter_ApplyTo
 	// Context is the side of the proxy; the zero value is [SidecarInbound].
 	Context Context
-	// ProxyVersion is an RE2 pattern that istiod searches for in the release of the proxy; "" takes every proxy.
-	// The search is not anchored: "1.12" is found in "1.1.12". version.ProxyVersionPattern makes a right one.
+	// ProxyVersion is an RE2 pattern that istiod searches for in the release of the proxy; "" matches every proxy.
+	// The search is not anchored: "1.12" is found in "1.1.12". version.ProxyVersionPattern returns patterns that are.
 	ProxyVersion string
-	// Port is the port of the listener, up to 65535; 0 takes every port. On the inbound side it is the port of the
-	// container and not of the Service: istiod compares it with the destination port of the filter chain
+	// Port is the port of the listener, up to 65535; 0 matches every port. On the inbound side it is the port of the
+	// container and not of the Service, because istiod compares it with the destination port of the filter chain
 	// (pilot/pkg/networking/core/envoyfilter/listener_patch.go, filterChainMatch).
 	Port uint32
-	// Filter is the name of the network filter to match, or for LISTENER_FILTER of the listener filter.
+	// Filter is the name of the network filter to match, or with LISTENER_FILTER that of the listener filter.
 	Filter string
-	// SubFilter is the name of the HTTP filter to match. Filter may be left out then: HTTP filters are in the
-	// HttpConnectionManager only.
+	// SubFilter is the name of the HTTP filter to match. Filter may then be empty, because HTTP filters are only in the
+	// HttpConnectionManager.
 	SubFilter string
 	// Operation is what to do with the object.
 	Operation networking.EnvoyFilter_Patch_Operation
-	// Value is the message of ApplyTo's own type (for NETWORK_FILTER envoy.config.listener.v3.Filter), or in a MERGE
-	// of a filter its bare configuration, which is then wrapped in typed_config with its type. A REMOVE takes none.
+	// Value is a message of the type that belongs to ApplyTo (envoy.config.listener.v3.Filter for NETWORK_FILTER). In a
+	// MERGE of a filter it may be the configuration of the filter, which is then wrapped in typed_config. A REMOVE has none.
 	Value proto.Message
-	// Match is the whole match, where the short fields do not do. It is copied.
+	// Match is the whole match, for what the short fields cannot express. It is copied.
 	Match *networking.EnvoyFilter_EnvoyConfigObjectMatch
 }
 
 // MergeHTTPConnectionManager returns the patch that merges value into every HttpConnectionManager of the context.
 //
-// Istiod merges as protobuf does: a field that is set replaces the one that is there, messages are merged field by
-// field, lists are appended, and a plain field that is false, zero or empty changes nothing.
+// Istiod merges as protobuf does: a field that is set replaces that of istiod, messages are merged field by field, lists are
+// appended, and a scalar field that is false, zero or empty changes nothing.
 func MergeHTTPConnectionManager(ctx Context, value *hcmv3.HttpConnectionManager) Patch {
 	return Patch{
 		ApplyTo:   networking.EnvoyFilter_NETWORK_FILTER,
 		Context:   ctx,
-		Filter:    managerFilter,
+		Filter:    istio.ManagerFilter,
 		Operation: networking.EnvoyFilter_Patch_MERGE,
 		Value:     value,
 	}
 }
 
-// AllowConnect returns the patch that lets the proxies of the context accept WebSocket over HTTP/2, the extended
-// CONNECT of RFC 8441. No release of Istio sets this by itself ([istio/istio#27078], [istio/istio#33534]). A MERGE cannot take it
-// back: delete the EnvoyFilter to turn it off again.
+// AllowConnect returns the patch with which the proxies of the context accept WebSocket over HTTP/2, the extended CONNECT of
+// RFC 8441. No release of Istio sets this itself ([istio/istio#27078], [istio/istio#33534]). A MERGE cannot undo it: delete
+// the EnvoyFilter to turn it off again.
 //
 // [istio/istio#27078]: https://github.com/istio/istio/issues/27078
 // [istio/istio#33534]: https://github.com/istio/istio/issues/33534
 func AllowConnect(ctx Context) Patch {
-	value := &struct {
-		manager hcmv3.HttpConnectionManager
-		options corev3.Http2ProtocolOptions
-	}{}
-	value.options.AllowConnect = true
-	value.manager.Http2ProtocolOptions = &value.options
-	return MergeHTTPConnectionManager(ctx, &value.manager)
+	return MergeHTTPConnectionManager(ctx, &hcmv3.HttpConnectionManager{
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
+	})
 }
 
-// parts are the messages of a patch in one piece of memory: a plan builds two patches for each of its services.
+// A parts holds the messages of a patch, so that they are allocated at once.
 type parts struct {
 	config      networking.EnvoyFilter_EnvoyConfigObjectPatch
 	patch       networking.EnvoyFilter_Patch
@@ -92,13 +85,13 @@ type parts struct {
 	filter      networking.EnvoyFilter_ListenerMatch_FilterMatch
 }
 
-// build returns the patch as the API has it, and its value as messages. Paths in the report are relative to the patch.
-func (p Patch) build(r *report) (*networking.EnvoyFilter_EnvoyConfigObjectPatch, typed) {
+// build returns the patch as the API has it, and its value. It reports what cannot be written.
+func (p Patch) build(r *report) (*networking.EnvoyFilter_EnvoyConfigObjectPatch, patchValue) {
 	all := &parts{}
 	all.config.ApplyTo = p.ApplyTo
 	all.config.Match = p.match(r, all)
 	all.config.Patch = &all.patch
-	value, t := p.value(r)
+	value, t := p.write(r)
 	all.patch.Operation, all.patch.Value = p.Operation, value
 	return &all.config, t
 }
@@ -155,11 +148,11 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 	switch {
 	case p.Filter == "" && p.SubFilter == "":
 	case p.ApplyTo == networking.EnvoyFilter_LISTENER_FILTER && p.SubFilter == "":
-		r.name(p.Filter, "match", "listener", "listenerFilter")
+		r.filterName(p.Filter, "match", "listener", "listenerFilter")
 		all.listener.ListenerFilter = p.Filter
 	default:
-		r.name(p.Filter, "match", "listener", "filterChain", "filter", "name")
-		r.name(p.SubFilter, "match", "listener", "filterChain", "filter", "subFilter", "name")
+		r.filterName(p.Filter, "match", "listener", "filterChain", "filter", "name")
+		r.filterName(p.SubFilter, "match", "listener", "filterChain", "filter", "subFilter", "name")
 		all.filter.Name = p.Filter
 		all.chain.Filter = &all.filter
 		all.listener.FilterChain = &all.chain
@@ -167,14 +160,14 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 			all.filter.SubFilter = &networking.EnvoyFilter_ListenerMatch_SubFilterMatch{Name: p.SubFilter}
 		}
 		if p.Filter == "" {
-			all.filter.Name = managerFilter
+			all.filter.Name = istio.ManagerFilter
 		}
 	}
 	return &all.match
 }
 
-// name reports a name to match that cannot be written.
-func (r *report) name(name string, fields ...string) {
+// filterName reports a name of a filter that cannot be written.
+func (r *report) filterName(name string, fields ...string) {
 	for _, f := range fields {
 		r.enter(f)
 	}
@@ -184,16 +177,16 @@ func (r *report) name(name string, fields ...string) {
 	}
 }
 
-// value returns Value as patch.value has it, wrapped where the object of applyTo is a filter, and as messages. The
-// messages are missing where there is no Value, or none that can be written.
-func (p Patch) value(r *report) (*structpb.Struct, typed) {
+// write returns Value as the Struct that patch.value holds, and as a message. The configuration of a filter is wrapped in
+// typed_config. There is no message if there is no Value, or none that can be written.
+func (p Patch) write(r *report) (*structpb.Struct, patchValue) {
 	k := kindOf(p.ApplyTo)
 	if p.Value == nil || !p.Value.ProtoReflect().IsValid() {
-		return nil, typed{} // reported as a value that is missing
+		return nil, patchValue{} // hasValue reports it
 	}
 	written := newObject()
 	if k == nil {
-		return &written.fields, typed{}
+		return &written.fields, patchValue{}
 	}
 	m := p.Value.ProtoReflect()
 	name := m.Descriptor().FullName()
@@ -204,11 +197,11 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 	defer r.leave()
 	defer r.leave()
 	w := r.writer(false)
-	t := typed{message: m}
+	t := patchValue{message: m}
 	switch {
 	case err != nil || mt != m.Type():
 		r.wrongType(p, k, fmt.Sprintf("%T is not the Go type that is generated for %s", p.Value, name))
-	case p.Operation == remove:
+	case p.Operation == opRemove:
 		r.wrongType(p, k, "a REMOVE takes no value")
 	case name == k.object:
 		written = w.object(m, "", valueDepth)
@@ -225,7 +218,7 @@ func (p Patch) value(r *report) (*structpb.Struct, typed) {
 		t.text, t.isBare = &bare.fields, true
 	}
 	if r.since(mark) {
-		return &written.fields, typed{}
+		return &written.fields, patchValue{}
 	}
 	return &written.fields, t
 }
@@ -237,7 +230,7 @@ var WrongValueType = finding.Rule{Code: "WS219", Severity: finding.SeverityError
 func (r *report) wrongType(p Patch, k *kind, message string) {
 	hint := "give an " + string(k.object)
 	switch {
-	case p.Operation == remove:
+	case p.Operation == opRemove:
 		hint = "leave Value out"
 	case k.typedConfig && isMerge(p.Operation):
 		hint += ", or the bare message of the filter's own configuration"

@@ -18,18 +18,13 @@ type report struct {
 	list finding.List
 	path fieldpath.Path // of what is being checked
 
-	// tooDeep says that a message goes deeper than maxDepth, and that nothing more of it is written.
+	// tooDeep reports whether a message is nested deeper than maxDepth, so that the rest of it is not written.
 	tooDeep bool
 
-	steps [12]fieldpath.Step // what path begins with
-
-	// The fields of the messages that are being walked, one message on top of the other: see fields.
-	set   []setField
-	push  func(protoreflect.FieldDescriptor, protoreflect.Value) bool
-	first [4]setField
+	steps [12]fieldpath.Step // the first steps of path, without an allocation
 }
 
-// newReport returns a report that begins with the list, and is at the spec.
+// newReport returns a report that begins with the findings of list and is at the spec.
 func newReport(list finding.List) *report {
 	r := &report{list: list}
 	r.path = r.steps[:0]
@@ -37,40 +32,16 @@ func newReport(list finding.List) *report {
 	return r
 }
 
-// A setField is a field of a message and its value.
-type setField struct {
-	fd protoreflect.FieldDescriptor
-	v  protoreflect.Value
-}
-
-// fields returns the fields that m sets, until drop is called with them. All messages share one function to range
-// with and one stack, because a closure for each message would be most of what a small EnvoyFilter costs.
-func (r *report) fields(m protoreflect.Message) []setField {
-	if r.push == nil {
-		r.set = r.first[:0]
-		r.push = func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-			r.set = append(r.set, setField{fd, v})
-			return true
-		}
-	}
-	start := len(r.set)
-	m.Range(r.push)
-	return r.set[start:]
-}
-
-// drop gives back what fields returned last.
-func (r *report) drop(set []setField) { r.set = r.set[:len(r.set)-len(set)] }
-
 func (r *report) add(rule finding.Rule, path, message, hint string) {
 	r.list = append(r.list, finding.New(rule, path, message, hint))
 }
 
-// enter goes down to a field or the entry of a map, enterItem to an item of a list, and leave goes up again.
+// enter steps down to a field or an entry of a map, enterItem to an item of a list, and leave steps up again.
 func (r *report) enter(name string) { r.path.Push(fieldpath.Name(name)) }
 func (r *report) enterItem(i int)   { r.path.Push(fieldpath.Index(i)) }
 func (r *report) leave()            { r.path.Pop() }
 
-// at returns the path of what is being checked, or of a field below it.
+// at returns the path of what is being checked, or of the field below it that the names lead to.
 func (r *report) at(fields ...string) string {
 	text := r.path.Append(nil)
 	for _, name := range fields {
@@ -79,12 +50,12 @@ func (r *report) at(fields ...string) string {
 	return string(text)
 }
 
-// mark returns the place in the list from which sort sorts, and since reports whether something was reported after it.
+// mark returns the length of the list, and since reports whether findings were added after mark.
 func (r *report) mark() int           { return len(r.list) }
 func (r *report) since(mark int) bool { return len(r.list) > mark }
 
-// quote returns s in quotes, with its line breaks and control characters escaped, cut to a length that a message
-// can hold.
+// quote returns s in quotes, with line breaks and control characters escaped, and cuts it to a length that is fit for a
+// message.
 func quote(s string) string {
 	const limit = 320
 	if len(s) > limit {
@@ -93,7 +64,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// sort puts what was reported since mark in the order of the paths, where it came in the order of a map.
+// sort sorts the findings that were added after mark, in the order of a map, by their paths.
 func (r *report) sort(mark int) {
 	slices.SortStableFunc(r.list[mark:], func(a, b finding.Finding) int { return strings.Compare(a.Path, b.Path) })
 }

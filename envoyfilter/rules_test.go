@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -264,9 +265,9 @@ var rules = []struct {
 	{"WS213", "so does a filter without a spec", "spec.configPatches", made(nil), goodManager},
 	{"WS214", "the webhook refuses a missing applyTo", ".applyTo",
 		text("%s", patches("{match: {context: GATEWAY}, patch: {operation: MERGE, value: {a: 1}}}")), goodManager},
-	{"WS214", "a number that the API does not have", ".applyTo", patched(Patch{ApplyTo: 99, Operation: merge, Value: &clusterv3.Cluster{}}),
+	{"WS214", "a number that the API does not have", ".applyTo", patched(Patch{ApplyTo: 99, Operation: opMerge, Value: &clusterv3.Cluster{}}),
 		patched(AllowConnect(Gateway))},
-	{"WS214", "a negative number", ".applyTo", patched(Patch{ApplyTo: -1, Operation: merge, Value: &clusterv3.Cluster{}}),
+	{"WS214", "a negative number", ".applyTo", patched(Patch{ApplyTo: -1, Operation: opMerge, Value: &clusterv3.Cluster{}}),
 		patched(AllowConnect(Gateway))},
 	{"WS215", "the webhook refuses a missing patch", ".patch", text("%s", patches("{applyTo: CLUSTER, match: {context: GATEWAY}}")), goodManager},
 	{"WS216", "the webhook refuses a missing operation", ".patch.operation",
@@ -275,45 +276,45 @@ var rules = []struct {
 		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: 99, Value: &clusterv3.Cluster{Name: "c"}}), patched(AllowConnect(Gateway))},
 	{"WS217", "the webhook refuses a missing value", ".patch.value", text("%s", patches(patchOf("CLUSTER", "", "ADD", ""))),
 		text("%s", patches(patchOf("CLUSTER", "cluster: {name: c}", "REMOVE", "")))},
-	{"WS217", "nil is no value", ".patch.value", patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge}),
+	{"WS217", "nil is no value", ".patch.value", patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge}),
 		patched(AllowConnect(Gateway))},
 	{"WS217", "a nil pointer in an interface is none either", ".patch.value", hcm(nil), hcm(&hcmv3.HttpConnectionManager{StatPrefix: "x"})},
 	{"WS218", "istiod takes the match alone", ".patch.value", text("%s", patches(patchOf("CLUSTER", "cluster: {name: c}", "REMOVE", "{name: c}"))),
 		text("%s", patches(patchOf("CLUSTER", "cluster: {name: c}", "REMOVE", "")))},
 	{"WS219", "a listener is no cluster", ".patch.value",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: &listenerv3.Listener{Name: "x"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: &clusterv3.Cluster{Name: "x"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: &listenerv3.Listener{Name: "x"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: &clusterv3.Cluster{Name: "x"}})},
 	{"WS219", "a cluster is no filter's configuration", ".patch.value",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "f", Operation: merge, Value: &clusterv3.Cluster{Name: "x"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "f", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "f", Operation: opMerge, Value: &clusterv3.Cluster{Name: "x"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "f", Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}})},
 	{"WS219", "an inserted filter needs a name", ".patch.value",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: insertBefore, Value: &faultv3.HTTPFault{}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: insertBefore, Value: &hcmv3.HttpFilter{
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: opInsertBefore, Value: &faultv3.HTTPFault{}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: opInsertBefore, Value: &hcmv3.HttpFilter{
 			Name: "fault", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: anyOf(&faultv3.HTTPFault{})}}})},
 	{"WS219", "a REMOVE takes no value", ".patch.value",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: remove, Value: &faultv3.HTTPFault{}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: remove})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: opRemove, Value: &faultv3.HTTPFault{}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "f", Operation: opRemove})},
 	{"WS219", "a dynamic message has no rules to hold it to", ".patch.value",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: dynamicpb.NewMessage((&clusterv3.Cluster{}).ProtoReflect().Descriptor())}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: dynamicpb.NewMessage((&clusterv3.Cluster{}).ProtoReflect().Descriptor())}),
 		patched(AllowConnect(Gateway))},
 	{"WS220", "there is no such context", ".match.context", patched(AllowConnect(3)), patched(AllowConnect(SidecarOutbound))},
 	{"WS220", "nor one below zero, which would be ANY in the API", ".match.context", patched(AllowConnect(-1)), patched(AllowConnect(Gateway))},
 	{"WS221", "two ways to say one thing", ".match",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "^1", Operation: merge, Value: &clusterv3.Cluster{Name: "c"},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "^1", Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"},
 			Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: &clusterv3.Cluster{Name: "c"},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"},
 			Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{Proxy: &networking.EnvoyFilter_ProxyMatch{ProxyVersion: "^1"}}})},
 	{"WS222", "the contexts contradict each other", ".match.context",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: Gateway, Operation: merge, Value: &clusterv3.Cluster{Name: "c"},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: Gateway, Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"},
 			Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: networking.EnvoyFilter_SIDECAR_OUTBOUND}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: Gateway, Operation: merge, Value: &clusterv3.Cluster{Name: "c"},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Context: Gateway, Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"},
 			Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: networking.EnvoyFilter_GATEWAY}})},
 	{"WS223", "the webhook looks no further, and istiod neither", ".match.context",
 		text("%s", patches("{applyTo: CLUSTER, match: {context: WAYPOINT, waypoint: {portNumber: 80}}, patch: {operation: MERGE, value: {name: c}}}")), goodManager},
 	{"WS223", "the CRD takes the match for waypoints with their context only", ".match.context",
 		text("%s", patches(patchOf("CLUSTER", "waypoint: {portNumber: 80}", "MERGE", "{name: c}"))), goodManager},
 	{"WS223", "a builder has no way round", ".match.context",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: &clusterv3.Cluster{Name: "c"},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"},
 			Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: networking.EnvoyFilter_WAYPOINT}}),
 		patched(AllowConnect(Gateway))},
 	{"WS224", "no match is ANY", ".match.context", text("%s", patches("{applyTo: CLUSTER, patch: {operation: MERGE, value: {name: c}}}")), goodManager},
@@ -344,8 +345,8 @@ var rules = []struct {
 		text("%s", patches(patchOf("CLUSTER", "proxy: {proxyVersion: '^1\\.(2'}", "MERGE", "{name: c}"))),
 		text("%s", patches(patchOf("CLUSTER", "proxy: {proxyVersion: '^1\\.(2)'}", "MERGE", "{name: c}")))},
 	{"WS227", "Perl's lookahead is not in RE2", ".match.proxy.proxyVersion",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "^(?!1.2)", Operation: merge, Value: &clusterv3.Cluster{Name: "c"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "(?i)^(1|(2)+|3{2})", Operation: merge, Value: &clusterv3.Cluster{Name: "c"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "^(?!1.2)", Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, ProxyVersion: "(?i)^(1|(2)+|3{2})", Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"}})},
 	{"WS228", "1.2 is found in 1.1.2", ".match.proxy.proxyVersion",
 		text("%s", patches(patchOf("CLUSTER", "proxy: {proxyVersion: '1\\.2'}", "MERGE", "{name: c}"))),
 		text("%s", patches(patchOf("CLUSTER", "proxy: {proxyVersion: '(^1\\.2|^1\\.3)+'}", "MERGE", "{name: c}")))},
@@ -371,8 +372,8 @@ var rules = []struct {
 		text("%s", patches(patchOf("EXTENSION_CONFIG", "listener: {portNumber: 80}", "ADD", luaFilter))),
 		text("%s", patches(patchOf("EXTENSION_CONFIG", "", "ADD", luaFilter)))},
 	{"WS230", "the short fields are for listeners", ".match.listener",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Port: 80, Operation: merge, Value: &clusterv3.Cluster{Name: "c"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_LISTENER, Port: 80, Operation: merge, Value: &listenerv3.Listener{Name: "c"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Port: 80, Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_LISTENER, Port: 80, Operation: opMerge, Value: &listenerv3.Listener{Name: "c"}})},
 	{"WS231", "the webhook refuses a filter without a name", ".match.listener.filterChain.filter",
 		text("%s", patches(patchOf("NETWORK_FILTER", "listener: {filterChain: {filter: {}}}", "INSERT_FIRST", echoFilter))),
 		text("%s", patches(patchOf("NETWORK_FILTER", "listener: {filterChain: {sni: a}}", "INSERT_FIRST", echoFilter)))},
@@ -456,15 +457,15 @@ var rules = []struct {
 			s.ConfigPatches[0].Match.Proxy = &networking.EnvoyFilter_ProxyMatch{Metadata: map[string]string{"\xff": ""}}
 		}), edited(func(*networking.EnvoyFilter) {})},
 	{"WS240", "invalid UTF-8 in a builder's match", ".match.cluster.name",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: merge, Value: &clusterv3.Cluster{Name: "c"}, Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{
+		patched(Patch{ApplyTo: networking.EnvoyFilter_CLUSTER, Operation: opMerge, Value: &clusterv3.Cluster{Name: "c"}, Match: &networking.EnvoyFilter_EnvoyConfigObjectMatch{
 			ObjectTypes: &networking.EnvoyFilter_EnvoyConfigObjectMatch_Cluster{Cluster: &networking.EnvoyFilter_ClusterMatch{Name: "\xff"}}}}),
 		patched(AllowConnect(Gateway))},
 	{"WS240", "invalid UTF-8 in a builder's name to match", ".match.listener.filterChain.filter.name",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "\xff", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "c"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "ÿ", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "c"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "\xff", Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "c"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "ÿ", Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "c"}})},
 	{"WS240", "invalid UTF-8 in a builder's name of an HTTP filter", ".match.listener.filterChain.filter.subFilter.name",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "\xff", Operation: merge, Value: &hcmv3.HttpFilter{Name: "c"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "ÿ", Operation: merge, Value: &hcmv3.HttpFilter{Name: "c"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "\xff", Operation: opMerge, Value: &hcmv3.HttpFilter{Name: "c"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "ÿ", Operation: opMerge, Value: &hcmv3.HttpFilter{Name: "c"}})},
 	{"WS240", "invalid UTF-8 in a builder's name of a listener filter", ".match.listener.listenerFilter",
 		patched(Patch{ApplyTo: networking.EnvoyFilter_LISTENER_FILTER, Filter: "\xff", Operation: networking.EnvoyFilter_Patch_REPLACE, Value: &listenerv3.ListenerFilter{Name: "c"}}),
 		patched(Patch{ApplyTo: networking.EnvoyFilter_LISTENER_FILTER, Filter: "ÿ", Operation: networking.EnvoyFilter_Patch_REPLACE, Value: &listenerv3.ListenerFilter{Name: "c"}})},
@@ -497,8 +498,8 @@ var rules = []struct {
 	{"WS241", "MERGE_AND_REPLACE_LIST does not reach a network filter", ".patch.operation",
 		text("%s", patches(strings.Replace(manager("stat_prefix: x"), "operation: MERGE", "operation: MERGE_AND_REPLACE_LIST", 1))), goodManager},
 	{"WS241", "a builder is held to the same", ".patch.operation",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "a", Operation: mergeAndReplaceList, Value: &routerv3.Router{SuppressEnvoyHeaders: true}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "a", Operation: merge, Value: &routerv3.Router{SuppressEnvoyHeaders: true}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "a", Operation: opMergeAndReplaceList, Value: &routerv3.Router{SuppressEnvoyHeaders: true}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, SubFilter: "a", Operation: opMerge, Value: &routerv3.Router{SuppressEnvoyHeaders: true}})},
 	{"WS241", "REMOVE needs to know which network filter", ".patch.operation",
 		text("%s", patches(patchOf("NETWORK_FILTER", "", "REMOVE", ""))), text("%s", patches(patchOf("NETWORK_FILTER", matchManager, "REMOVE", "")))},
 	{"WS241", "REPLACE needs to know which HTTP filter", ".patch.operation",
@@ -514,7 +515,7 @@ var rules = []struct {
 		text("%s", patches(patchOf("LISTENER_FILTER", "listener: {listenerFilter: envoy.filters.listener.tls_inspector}", "MERGE", tlsInspector))),
 		text("%s", patches(patchOf("LISTENER_FILTER", "listener: {listenerFilter: envoy.filters.listener.tls_inspector}", "REPLACE", tlsInspector)))},
 	{"WS242", "a builder is held to the same", ".patch.operation",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Operation: merge, Value: &hcmv3.HttpConnectionManager{StatPrefix: "x"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Operation: opMerge, Value: &hcmv3.HttpConnectionManager{StatPrefix: "x"}}),
 		hcm(&hcmv3.HttpConnectionManager{StatPrefix: "x"})},
 	{"WS243", "clusters have no order", ".patch.operation",
 		text("%s", patches(patchOf("CLUSTER", "", "INSERT_FIRST", clusterValue))), text("%s", patches(patchOf("CLUSTER", "", "ADD", clusterValue)))},
@@ -566,10 +567,10 @@ var rules = []struct {
 		text("%s", patches(strings.Replace(manager("type_url: type.googleapis.com/"+httpConnectionManager+", value: {http2_protocol_options: {allow_connect: true}}"), "type.googleapis.com/"+httpConnectionManager, "type.googleapis.com/udpa.type.v1.TypedStruct", 1))),
 		goodManager},
 	{"WS262", "and at any other type", ".patch.value.typed_config",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: oldManagerFilter, Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}}),
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.tcp_proxy", Operation: merge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}})},
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: istio.OldManagerFilter, Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.tcp_proxy", Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}})},
 	{"WS262", "an HttpConnectionManager in another filter", ".patch.value.typed_config",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.rbac", Operation: merge, Value: &hcmv3.HttpConnectionManager{StatPrefix: "x"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.rbac", Operation: opMerge, Value: &hcmv3.HttpConnectionManager{StatPrefix: "x"}}),
 		hcm(&hcmv3.HttpConnectionManager{StatPrefix: "x"})},
 	{"WS263", "istiod looks for the name", ".patch.value.name",
 		text("%s", patches(strings.Replace(manager("stat_prefix: x"), "value: {", "value: {name: mine, ", 1))),
@@ -634,16 +635,16 @@ func read(applyTo, value string) input {
 	return func(t *testing.T) finding.List {
 		config := &networking.EnvoyFilter_EnvoyConfigObjectPatch{
 			ApplyTo: networking.EnvoyFilter_ApplyTo(networking.EnvoyFilter_ApplyTo_value[applyTo]),
-			Patch:   &networking.EnvoyFilter_Patch{Operation: add, Value: &structpb.Struct{}},
+			Patch:   &networking.EnvoyFilter_Patch{Operation: opAdd, Value: &structpb.Struct{}},
 		}
-		m := kindOf(config.GetApplyTo()).new()
+		m := kindOf(config.GetApplyTo()).newMessage()
 		if err := errors.Join(protojson.Unmarshal([]byte(value), m), protojson.Unmarshal([]byte(value), config.GetPatch().GetValue())); err != nil {
 			t.Fatal(err)
 		}
 		r := newReport(nil)
 		r.enter("configPatches")
 		r.enterItem(0)
-		r.value(config, typed{message: m.ProtoReflect(), text: config.GetPatch().GetValue()})
+		r.checkValue(config, patchValue{message: m.ProtoReflect(), text: config.GetPatch().GetValue()})
 		return r.list.WithObject("EnvoyFilter ns/f")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/internal/names"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -22,7 +23,7 @@ const (
 	maxSelectorLabels = 256
 	maxTargetRefs     = 16
 	maxPort           = 65535
-	// maxProxyVersion is the length up to which istiod looks at a pattern (pilot/pkg/model/envoyfilter.go).
+	// maxProxyVersion is the length of the longest pattern that istiod matches (pilot/pkg/model/envoyfilter.go).
 	maxProxyVersion = 1024
 )
 
@@ -30,13 +31,14 @@ var NoSelector = finding.Rule{Code: "WS210", Severity: finding.Warning,
 	Meaning: "Without workloadSelector and targetRefs the filter applies to every workload of its namespace.",
 	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector)"}
 
-// Validate returns all that is wrong with the filter, or worth knowing about it, in the order of the fields. Where no
-// finding is an Error, the API server and istiod's webhook take the filter.
+// Validate returns all findings about the filter, in the order of the fields. If none of them is an error, the API server and
+// istiod's webhook accept the filter.
 //
-// It refuses all that the CRD refuses (schema and CEL of istio/api kubernetes/customresourcedefinitions.gen.yaml)
-// and all that istiod's webhook refuses (pkg/config/validation/envoyfilter). It is stricter than both where they let
-// through what does nothing or breaks the proxy's configuration; each finding's source says why. Istio's standing
-// warning that an EnvoyFilter exposes internal implementation details is not repeated.
+// Validate refuses everything that the CRD refuses (schema and CEL of istio/api
+// kubernetes/customresourcedefinitions.gen.yaml) and everything that istiod's webhook refuses
+// (pkg/config/validation/envoyfilter). It is stricter than both where they accept what has no effect or breaks the
+// configuration of the proxy; the source of each finding says why. It does not repeat Istio's warning that every EnvoyFilter
+// exposes internal implementation details.
 func (f *Filter) Validate() finding.List {
 	r := newReport(f.object().Validate())
 	spec := f.spec()
@@ -44,7 +46,7 @@ func (f *Filter) Validate() finding.List {
 	mark := r.mark()
 	w := r.writer(true)
 	w.object(spec.ProtoReflect(), "", specDepth)
-	readable := !r.since(mark) // else its values cannot be decoded
+	readable := !r.since(mark) // if not, its values cannot be decoded
 
 	r.target(spec)
 	if spec.GetWorkloadSelector() == nil && len(spec.GetTargetRefs()) == 0 {
@@ -56,13 +58,13 @@ func (f *Filter) Validate() finding.List {
 	r.enter("configPatches")
 	for i, config := range spec.GetConfigPatches() {
 		if config == nil {
-			continue // reported as an entry that is nil
+			continue // the writer reports it
 		}
 		r.enterItem(i)
 		r.patch(config, spec.GetPriority())
 		if k := kindOf(config.GetApplyTo()); readable && k != nil && config.GetPatch().GetValue() != nil {
 			if m := r.decode(k, config.GetPatch().GetValue()); m != nil {
-				r.value(config, typed{message: m.ProtoReflect(), text: config.GetPatch().GetValue()})
+				r.checkValue(config, patchValue{message: m.ProtoReflect(), text: config.GetPatch().GetValue()})
 			}
 		}
 		r.leave()
@@ -70,15 +72,10 @@ func (f *Filter) Validate() finding.List {
 	return r.list.WithObject(f.String())
 }
 
-// decode reads patch.value as the message of its applyTo. It returns nil where that cannot be done.
+// decode reads patch.value as a message of the kind, or returns nil if it cannot.
 func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
-	m := k.new()
-	list := manifest.Decode(value.AsMap(), r.at("patch", "value"), manifest.ProtoJSON, m)
-	for i := range list {
-		if finding.Is(list[i], finding.WS928) && strings.HasPrefix(list[i].Hint, "correct the name") {
-			list[i].Hint += "; the messages of Envoy's contrib extensions, which istiod knows, are not linked into this library"
-		}
-	}
+	m := k.newMessage()
+	list := manifest.DecodeStruct(value, append(r.path[:len(r.path):len(r.path)], fieldpath.Name("patch"), fieldpath.Name("value")), m)
 	r.list = append(r.list, list...)
 	if len(list) > 0 {
 		return nil
@@ -131,7 +128,7 @@ func (r *report) target(spec *networking.EnvoyFilter) {
 	r.enter("targetRefs")
 	for i, ref := range refs {
 		if ref == nil {
-			continue // reported as an entry that is nil
+			continue // the writer reports it
 		}
 		r.enterItem(i)
 		r.targetRef(ref)
@@ -157,8 +154,8 @@ var InvalidSelectorLabel = finding.Rule{Code: "WS205", Severity: finding.Severit
 	Meaning: "A label of the workloadSelector must be one that a pod can have; \"*\" stands for nothing.",
 	Source:  "istio/istio pkg/config/validation/validation.go (ValidateAlphaWorkloadSelector); kubernetes/apimachinery pkg/util/validation"}
 
-// label reports a label that no pod can have. Istio and the CRD refuse the empty key and "*", and take other text
-// that Kubernetes never lets a pod have: such a filter selects nothing.
+// label reports a label that no pod can carry, so that the filter selects nothing. Istio and the CRD refuse the empty key and
+// "*", and accept other text that Kubernetes refuses.
 func (r *report) label(key, message string) {
 	r.add(InvalidSelectorLabel, r.at("workloadSelector", "labels", key), message, "give a label that the pods carry")
 }
@@ -175,7 +172,7 @@ func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	if !isKind(ref.GetKind()) {
 		r.badRef(r.at("kind"), "the kind "+quote(ref.GetKind())+" is not 1 to 63 letters, digits and '-', a letter first and no '-' last")
 	}
-	// The CRD takes any name of 1 to 253 characters. No object can have another name than these.
+	// The CRD accepts any name of 1 to 253 characters, but no object can have another name than a DNS subdomain.
 	if reason := names.Subdomain(ref.GetName()); reason != "" {
 		r.badRef(r.at("name"), "the name "+quote(ref.GetName())+" "+reason)
 	}
@@ -185,7 +182,7 @@ func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	if r.since(mark) {
 		return
 	}
-	// The API speaks of Service and ServiceEntry too. The matcher of EnvoyFilters is given no Service, so these match
+	// The API names Service and ServiceEntry too. Istiod passes no Service to the matcher of EnvoyFilters, so these match
 	// nothing (tried on the release-1.31 line).
 	if ref.GetGroup() != "gateway.networking.k8s.io" || ref.GetKind() != "Gateway" && ref.GetKind() != "GatewayClass" {
 		r.add(TargetRefOfNoGateway, r.at(), fmt.Sprintf("istiod attaches no EnvoyFilter to the kind %s of the group %s", quote(ref.GetKind()), quote(ref.GetGroup())),
@@ -201,7 +198,7 @@ func (r *report) badRef(path, message string) {
 	r.add(InvalidTargetRef, path, message, "name an object in the filter's own namespace by its group, kind and name")
 }
 
-// isKind says whether s matches the CRD's pattern of a kind.
+// isKind reports whether s matches the CRD's pattern for a kind.
 func isKind(s string) bool {
 	if s == "" || len(s) > 63 || s[len(s)-1] == '-' {
 		return false
@@ -218,8 +215,8 @@ var NoPatches = finding.Rule{Code: "WS213", Severity: finding.SeverityError,
 	Meaning: "An EnvoyFilter must have a patch: without one it does nothing.",
 	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (config_patches)"}
 
-// patchCount reports a filter without patches. Istio takes it; it does nothing, and is nearly always a template
-// that came out empty.
+// patchCount reports a filter without patches. Istio accepts it, but it has no effect, and is nearly always an empty result
+// of a template.
 func (r *report) patchCount(spec *networking.EnvoyFilter) {
 	if len(spec.GetConfigPatches()) == 0 {
 		r.add(NoPatches, r.at("configPatches"), "there are no patches", "give at least one, or delete the EnvoyFilter")
@@ -238,7 +235,7 @@ var (
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch operation)"}
 )
 
-// patch checks all of a patch but its value. Paths are relative to the patch.
+// patch checks a patch except for its value.
 func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, priority int32) {
 	k := kindOf(config.GetApplyTo())
 	if k == nil {
@@ -278,12 +275,12 @@ var (
 		Meaning: "A REMOVE does not look at its value.", Source: "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
 )
 
-// hasValue checks that the patch has a value where its operation takes one.
+// hasValue checks that the patch has a value if and only if its operation takes one.
 func (r *report) hasValue(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) {
 	switch hasValue := config.GetPatch().GetValue() != nil; {
-	case hasValue && config.GetPatch().GetOperation() == remove:
+	case hasValue && config.GetPatch().GetOperation() == opRemove:
 		r.add(ValueNotRead, r.at("patch", "value"), "a REMOVE has no use for a value", "leave it out")
-	case !hasValue && config.GetPatch().GetOperation() != remove:
+	case !hasValue && config.GetPatch().GetOperation() != opRemove:
 		r.add(NoValue, r.at("patch", "value"), "the value is missing", "give the configuration to apply")
 	}
 }
@@ -297,11 +294,11 @@ var (
 		Source:  "istio/istio#33358; pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchContextMatch)"}
 )
 
-// context checks for which side of the proxy the patch is.
+// context checks the side of the proxy that the patch is for.
 func (r *report) context(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) {
 	switch context := config.GetMatch().GetContext(); {
 	case context == networking.EnvoyFilter_WAYPOINT || config.GetMatch().GetWaypoint() != nil:
-		// The CRD takes WAYPOINT with a match of its own, and the webhook looks no further then.
+		// The CRD accepts WAYPOINT with its own match, and the webhook does not check the patch any further.
 		r.add(WaypointNotRead, r.at("match", "context"), "the context WAYPOINT and its match have no effect: no istiod reads them",
 			"for a waypoint give targetRefs and the context SIDECAR_INBOUND")
 	case networking.EnvoyFilter_PatchContext_name[int32(context)] == "":
@@ -325,19 +322,19 @@ var (
 		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch); istio/istio#43602"}
 )
 
-// proxyVersion checks the pattern that istiod searches for in the proxy's release.
+// proxyVersion checks the pattern that istiod searches for in the release of the proxy.
 func (r *report) proxyVersion(pattern string) {
 	r.enter("match")
 	r.enter("proxy")
 	defer r.leave()
 	defer r.leave()
-	// The webhook only warns. Releases before 1.31 compile the pattern all the same, later ones match no proxy.
+	// The webhook only warns. Releases before 1.31 compile the pattern nevertheless, and later ones match no proxy.
 	if len(pattern) > maxProxyVersion {
 		r.add(ProxyVersionTooLong, r.at("proxyVersion"), fmt.Sprintf("the pattern has %d bytes, and istiod matches no proxy with more than %d", len(pattern), maxProxyVersion),
 			"write a shorter one, for example with version.ProxyVersionPattern")
 		return
 	}
-	re, err := syntax.Parse(pattern, syntax.Perl) // all that regexp.Compile can refuse
+	re, err := syntax.Parse(pattern, syntax.Perl) // what regexp.Compile refuses
 	if err != nil {
 		r.add(InvalidProxyVersion, r.at("proxyVersion"), fmt.Sprintf("%s is no regular expression: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
 			"write it in RE2 syntax, for example with version.ProxyVersionPattern")
@@ -349,7 +346,7 @@ func (r *report) proxyVersion(pattern string) {
 	}
 }
 
-// isAnchored says whether every match of re begins where the text begins.
+// isAnchored reports whether every match of re begins at the beginning of the text.
 func isAnchored(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpBeginText, syntax.OpBeginLine:

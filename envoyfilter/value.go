@@ -25,23 +25,22 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// maxDepth bounds how deep messages, lists and maps may be nested, counted from the document as internal/manifest
-// does where it reads them. Envoy's own reader stops at 100 nested messages (protobuf's default), and a message that
-// a program has put into itself would never end.
+// maxDepth is how deep messages, lists and maps may be nested, counted from the document as internal/manifest does when it
+// reads them. Envoy's own reader stops at 100 nested messages (protobuf's default), and a message that holds itself would
+// never end.
 const (
 	maxDepth   = 100
 	specDepth  = 1
 	valueDepth = 5 // spec.configPatches[i].patch.value
 )
 
-// A writer writes a message as the google.protobuf.Struct that patch.value holds: the same tree that protojson
-// writes with UseProtoNames, without the detour over JSON text, which takes ten times as long.
+// A writer writes a message as the google.protobuf.Struct that patch.value holds: the tree of the JSON that protojson writes
+// with UseProtoNames. Writing and reading that JSON would take ten times as long.
 //
-// What has no form that istiod reads back is reported: nil entries, invalid UTF-8, an Any that does not
-// resolve, fields that the message's type does not know.
+// It reports what istiod could not read back: nil entries, invalid UTF-8, an Any that does not resolve, and unknown fields.
 type writer struct {
 	*report
-	json bool // lowerCamelCase field names, as the spec has them, and not the names of the .proto files
+	json bool // write field names in lowerCamelCase, as in the spec, and not as in the .proto files
 }
 
 // writer returns a writer that reports to r.
@@ -50,7 +49,7 @@ func (r *report) writer(json bool) writer {
 	return writer{report: r, json: json}
 }
 
-// An object is a google.protobuf.Value with the Struct in it, in one piece of memory.
+// An object is a google.protobuf.Value and the Struct in it, so that they are allocated at once.
 type object struct {
 	value  structpb.Value
 	kind   structpb.Value_StructValue
@@ -85,7 +84,7 @@ func boolValue(b bool) *structpb.Value {
 	return &v.value
 }
 
-// message writes m as protobuf's JSON mapping does, where the well-known types have forms of their own.
+// message writes m as protobuf's JSON mapping does, in which the well-known types have forms of their own.
 func (w writer) message(m protoreflect.Message, depth int) *structpb.Value {
 	m = envoyapi.WellKnown(m)
 	if !m.IsValid() {
@@ -103,8 +102,8 @@ func (w writer) message(m protoreflect.Message, depth int) *structpb.Value {
 		}
 		return stringValue(fraction(v.AsTime().Format("2006-01-02T15:04:05.000000000")) + "Z")
 	case *fieldmaskpb.FieldMask:
-		// protojson writes a mask as one string, istiod's reader (golang/protobuf jsonpb) wants an object. No
-		// message of Envoy has a mask, so nobody misses it.
+		// protojson writes a mask as a string, and istiod's reader (golang/protobuf jsonpb) requires an object. No message
+		// of Envoy has a mask.
 		w.unwritable("a google.protobuf.FieldMask has no form that istiod reads", "leave it out")
 		return structpb.NewNullValue()
 	case *structpb.Struct:
@@ -122,7 +121,7 @@ func (w writer) message(m protoreflect.Message, depth int) *structpb.Value {
 	return &w.object(m, "", depth).value
 }
 
-// object writes the fields of m, with its "@type" where url is not "".
+// object writes the fields of m, and "@type" if url is not "".
 func (w writer) object(m protoreflect.Message, url string, depth int) *object {
 	o := newObject()
 	if w.stop(depth) {
@@ -135,17 +134,16 @@ func (w writer) object(m protoreflect.Message, url string, depth int) *object {
 		w.unwritable(fmt.Sprintf("the %s holds fields that its Go type does not know", m.Descriptor().FullName()),
 			"build it with the version of go-control-plane that this module is built with")
 	}
-	set := w.fields(m)
-	for _, f := range set {
-		name := f.fd.TextName()
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		name := fd.TextName()
 		if w.json {
-			name = f.fd.JSONName()
+			name = fd.JSONName()
 		}
 		w.enter(name)
-		o.fields.Fields[name] = w.fieldValue(f.fd, f.v, depth+1)
+		o.fields.Fields[name] = w.fieldValue(fd, v, depth+1)
 		w.leave()
-	}
-	w.drop(set)
+		return true
+	})
 	return o
 }
 
@@ -178,7 +176,7 @@ func (w writer) fieldValue(fd protoreflect.FieldDescriptor, v protoreflect.Value
 	return w.single(v, fd, depth)
 }
 
-// single writes one value of a field: the field's own, or an entry of its list or map.
+// single writes the value of a field, or one entry of its list or map.
 func (w writer) single(v protoreflect.Value, fd protoreflect.FieldDescriptor, depth int) *structpb.Value {
 	switch fd.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
@@ -212,8 +210,8 @@ func (w writer) single(v protoreflect.Value, fd protoreflect.FieldDescriptor, de
 	return floatValue(v.Float(), 64)
 }
 
-// floatValue writes a float of the given size: by the shortest text that stands for it, so that 0.1 of 32 bits
-// does not become 0.10000000149011612.
+// floatValue writes a float of 32 or 64 bits as the shortest text that stands for it, so that 0.1 of 32 bits does not become
+// 0.10000000149011612.
 func floatValue(f float64, bits int) *structpb.Value {
 	switch {
 	case math.IsNaN(f):
@@ -222,12 +220,12 @@ func floatValue(f float64, bits int) *structpb.Value {
 		return stringValue(strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, bits), "+") + "inity")
 	}
 	if bits == 32 {
-		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64) // no error: it is the text of a float
+		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64) // the text of a float has no error
 	}
 	return structpb.NewNumberValue(f)
 }
 
-// any writes the message in an Any with its "@type".
+// any writes the message in an Any and its "@type".
 func (w writer) any(a *anypb.Any, depth int) *structpb.Value {
 	m, err := unpack(a)
 	if err != nil {
@@ -260,21 +258,14 @@ func unpack(a *anypb.Any) (protoreflect.Message, error) {
 	return m, nil
 }
 
-// typeURL is the "@type" of a message. That of the HttpConnectionManager, which nearly every EnvoyFilter of this
-// module has, is made only once.
-func typeURL(name protoreflect.FullName) string {
-	const prefix = "type.googleapis.com/"
-	if name == httpConnectionManager {
-		return prefix + httpConnectionManager
-	}
-	return prefix + string(name)
-}
+// typeURL returns the "@type" of a message.
+func typeURL(name protoreflect.FullName) string { return "type.googleapis.com/" + string(name) }
 
-// maxSeconds are the whole seconds of the longest time.Duration, less one for the nanoseconds.
+// maxSeconds is the number of whole seconds in the longest time.Duration, less one for the nanoseconds.
 const maxSeconds = math.MaxInt64/1_000_000_000 - 1
 
-// duration writes seconds with as many digits as protojson does. Istiod reads it with time.ParseDuration, to which
-// more than 292 years are no duration.
+// duration writes seconds with as many digits as protojson does. Istiod reads them with time.ParseDuration, which refuses
+// more than 292 years.
 func (w writer) duration(d *durationpb.Duration) *structpb.Value {
 	if d.CheckValid() != nil || d.GetSeconds() > maxSeconds || d.GetSeconds() < -maxSeconds {
 		w.unwritable(fmt.Sprintf("%d seconds and %d nanoseconds are not a duration of less than 292 years", d.GetSeconds(), d.GetNanos()), "correct the duration")
@@ -287,12 +278,12 @@ func (w writer) duration(d *durationpb.Duration) *structpb.Value {
 	return stringValue(fraction(text) + "s")
 }
 
-// fraction cuts nanoseconds at the end of text to the 9, 6, 3 or no digits that protojson writes.
+// fraction cuts the nanoseconds at the end of text to 9, 6, 3 or no digits, as protojson does.
 func fraction(text string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(text, "000"), "000"), ".000")
 }
 
-// structure copies a Struct, and reports what has no form in JSON.
+// structure copies a Struct, and reports what JSON cannot express.
 func (w writer) structure(s *structpb.Struct, depth int) *object {
 	o := newObject()
 	if w.stop(depth) {
@@ -350,7 +341,7 @@ func (w writer) text(s string) {
 	}
 }
 
-// stop says whether depth is too deep, and reports it the first time.
+// stop reports whether depth is more than maxDepth, or was before. The first time it adds a finding.
 func (w writer) stop(depth int) bool {
 	if depth > maxDepth && !w.tooDeep {
 		w.tooDeep = true

@@ -32,7 +32,7 @@ func TestWriterAgainstProtojson(t *testing.T) {
 	r := envoyapitest.New(1, envoyapi.Types)
 	types := r.Types
 	for _, k := range kinds[1:] {
-		types = append(types, k.new().ProtoReflect().Type(), k.new().ProtoReflect().Type(), k.new().ProtoReflect().Type())
+		types = append(types, k.newMessage().ProtoReflect().Type(), k.newMessage().ProtoReflect().Type(), k.newMessage().ProtoReflect().Type())
 	}
 	for i := range 3000 {
 		m := r.Message(types[i%len(types)], 0)
@@ -188,7 +188,7 @@ func TestKnownTypes(t *testing.T) {
 
 // TestDynamicValue checks that a type of the same name as a linked one is told apart from it.
 func TestDynamicValue(t *testing.T) {
-	list := patched(Patch{ApplyTo: 8, Operation: merge, Value: dynamicpb.NewMessage((&clusterv3.Cluster{}).ProtoReflect().Descriptor())})(t)
+	list := patched(Patch{ApplyTo: 8, Operation: opMerge, Value: dynamicpb.NewMessage((&clusterv3.Cluster{}).ProtoReflect().Descriptor())})(t)
 	if len(list) != 1 || list[0].Message != "*dynamicpb.Message is not the Go type that is generated for envoy.config.cluster.v3.Cluster" {
 		t.Error(list)
 	}

@@ -2,12 +2,12 @@
 
 package version
 
-// A Feature is one dated fact of Istio: something that began with one release and, where Until says so, ended with
-// another. Some are capabilities, and some are traps; the summary says which. Ask for one with [Release.Supports].
+// A Feature is a dated fact of Istio: something that holds since one release and, if Until is set, until another. Some are
+// capabilities and some are faults; the summary says which. [Release.Supports] reports whether one holds for a release.
 type Feature struct {
 	Name    string  // short and stable, such as "networking-v1"
-	Since   Release // the first release where it holds; zero where it held before the first release that was looked at
-	Until   Release // the first release where it holds no more; zero where it still holds
+	Since   Release // first release for which it holds; zero if it held in the first one that was examined
+	Until   Release // first release for which it does not hold any more; zero if it still holds
 	Summary string  // one sentence
 	Source  string  // file@branch, commit or issue of istio/istio, unless another repository is named
 }

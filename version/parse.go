@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// maxText bounds, in bytes, what Parse and ParseRevision look at. Image tags end at 128 characters.
+	// maxText is how many bytes Parse and ParseRevision read. Image tags have at most 128 characters.
 	maxText = 256
 
-	// maxDigits bounds major, minor and patch. It is part of the patterns of ProxyVersionPattern as well, so that
-	// they match what Parse accepts and no more.
+	// maxDigits is how many digits major, minor and patch may have. The patterns of ProxyVersionPattern have the same
+	// limit, so that they match what Parse accepts and no more.
 	maxDigits = 9
 )
 
-// example ends the errors that ask for a release.
+// example is the hint of errors that ask for a release.
 const example = `give the release that the proxy or istiod reports, such as "1.24.1" ("istioctl version" prints it)`
 
-// Parse reads one release of Istio: major, minor and, where it is given, patch; then, after a patch, the fourth
-// number that Alibaba's builds carry; then a suffix that begins with "-" or "+" and is of letters, digits, ".", "_",
-// "+" and "-". Spaces, "istio-", "release-" and "v" before the number are taken off. Only major, minor and patch
-// count: see the package comment for the reason.
+// Parse reads one release of Istio: major, minor and optionally patch, a fourth number after the patch, which Alibaba's
+// builds have, and a suffix that begins with "-" or "+" and consists of letters, digits, ".", "_", "+" and "-". Spaces,
+// "istio-", "release-" and "v" before the number are ignored. Only major, minor and patch count: see the package comment
+// for the reason.
 //
-// It refuses, with a [*ParseError] that says what to give instead:
+// Parse refuses these texts with a [*ParseError] that says what to give instead:
 //   - with [ErrUnknownRelease]: the empty text; names without a number (latest, unknown, default, asm-managed,
 //     master-20240101); numbers without a minor ("1", "1.x"), with something else in them ("1.2.x.y"), with a leading
 //     zero or of more than nine digits; revision labels such as "1-12-4", which are for [ParseRevision]; and texts of
@@ -48,7 +48,7 @@ func Parse(s string) (Release, error) {
 	return newRelease(number, s)
 }
 
-// MustParse is Parse for constants: it panics where Parse returns an error. Never give it what a user wrote.
+// MustParse is like Parse but panics if the text is not a release. It is for constants, never for what a user wrote.
 func MustParse(s string) Release {
 	r, err := Parse(s)
 	if err != nil {
@@ -57,7 +57,7 @@ func MustParse(s string) Release {
 	return r
 }
 
-// newRelease makes a Release of "major.minor" or "major.minor.patch", each of digits.
+// newRelease returns the Release with the number, which is "major.minor" or "major.minor.patch" in digits.
 func newRelease(number, original string) (Release, error) {
 	if strings.Count(number, ".") == 1 {
 		number += ".0"
@@ -74,8 +74,8 @@ func newRelease(number, original string) (Release, error) {
 	return Release{number: v, original: original}, nil
 }
 
-// leadingNumber returns the "major.minor" or "major.minor.patch" that text begins with, and whether the rest of text
-// is what may follow it.
+// leadingNumber returns the "major.minor" or "major.minor.patch" that text begins with, and reports whether the rest of text
+// may follow it.
 func leadingNumber(text string) (string, bool) {
 	major := digits(text)
 	if major == 0 || !strings.HasPrefix(text[major:], ".") {
@@ -104,7 +104,7 @@ func digits(s string) int {
 	return n
 }
 
-// dotDigits returns the length of the dot and digits that s begins with, and 0 where it does not begin so.
+// dotDigits returns the length of the dot and digits that s begins with, or 0 if it begins with something else.
 func dotDigits(s string) int {
 	if !strings.HasPrefix(s, ".") {
 		return 0
@@ -116,8 +116,8 @@ func dotDigits(s string) int {
 	return n + 1
 }
 
-// isSuffix reports whether s is empty or a suffix such as "-asm.6+config1". The patterns of ProxyVersionPattern have
-// the same rule.
+// isSuffix reports whether s is empty or a suffix such as "-asm.6+config1". The patterns of ProxyVersionPattern match the same
+// suffixes.
 func isSuffix(s string) bool {
 	if s == "" {
 		return true
@@ -134,7 +134,7 @@ func isSuffix(s string) bool {
 	return true
 }
 
-// refusal returns why text, which is s without what may stand before a number, is no release.
+// refusal returns the error for s, which is not a release. text is s without what may stand before a number.
 func refusal(s, text string) error {
 	major := digits(text)
 	lower := strings.ToLower(text)
@@ -153,7 +153,7 @@ func refusal(s, text string) error {
 	return refuse(ErrUnknownRelease, quote(s), "it does not begin with a number, and what it stands for may change", example)
 }
 
-// isOtherMajor reports whether the digits major are the major number of something that is not Istio.
+// isOtherMajor reports whether major, in digits, is the major number of another product than Istio.
 func isOtherMajor(major string) bool { return major == "0" || major != "1" && major[0] != '0' }
 
 // otherMajor refuses a number of another major, such as "2.6.1".
@@ -161,25 +161,25 @@ func otherMajor(s string) error {
 	return refuse(ErrNotIstioRelease, quote(s), `every release of Istio begins with "1.", and OpenShift Service Mesh 2.x and other products have numbers of their own`, example)
 }
 
-// A ParseError is why a text is no release.
+// A ParseError says why a text is not a release.
 type ParseError struct {
-	Reason string // what is wrong with it; it quotes the text
+	Reason string // what is wrong with the text, which it quotes
 	Hint   string // what to give instead
 	Err    error  // ErrUnknownRelease or ErrNotIstioRelease
 }
 
-// Error returns all of it in one line.
+// Error returns the error, its reason and the hint on one line.
 func (e *ParseError) Error() string { return e.Err.Error() + " " + e.Reason + "; " + e.Hint }
 
 // Unwrap returns e.Err.
 func (e *ParseError) Unwrap() error { return e.Err }
 
-// refuse returns the error for a text that is no release, what quotes it.
+// refuse returns the error for a text that is not a release. what quotes the text.
 func refuse(why error, what, reason, hint string) error {
 	return &ParseError{Reason: what + ": " + reason, Hint: hint, Err: why}
 }
 
-// quote returns s in quotation marks, and of a long one the beginning and the length.
+// quote returns s in quotation marks. If s is long, it returns the beginning and the length.
 func quote(s string) string {
 	const most = 64
 	if len(s) <= most {

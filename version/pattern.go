@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxMinor and maxPatch bound the releases that a pattern can match.
+	// maxMinor and maxPatch are the greatest minor and patch that a pattern matches.
 	maxMinor = 99
-	maxPatch = 999_999_999 // what maxDigits digits can say
+	maxPatch = 999_999_999 // the greatest number of maxDigits digits
 
-	// maxPattern is Istio's own limit (maxProxyVersionLen in pilot/pkg/model/envoyfilter.go): from 1.31 on, a longer
+	// maxPattern is the limit of Istio (maxProxyVersionLen in pilot/pkg/model/envoyfilter.go). Since 1.31 a longer
 	// proxyVersion matches no proxy.
 	maxPattern = 1024
 )
 
-// What a pattern has besides the numbers. They follow Parse: after a patch a fourth number, and a suffix at the end.
+// The parts of a pattern beside the numbers. As in Parse, a fourth number may follow the patch, and a suffix the number.
 const (
 	patternStart = `^v?1\.`
 	patternBuild = `(\.\d+)?`
@@ -76,7 +76,7 @@ var (
 	constraintSuffix = regexp.MustCompile(`[\dxX*][-+]`)
 )
 
-// readConstraint returns the constraint, and the minors and patches that it names.
+// readConstraint reads a constraint, and returns the minors and patches in it too.
 func readConstraint(constraint string) (c *semver.Constraints, minors, patches []int, err error) {
 	fail := func(format string, args ...any) (*semver.Constraints, []int, []int, error) {
 		return nil, nil, nil, fmt.Errorf("constraint %s "+format, append([]any{quote(constraint)}, args...)...)
@@ -110,14 +110,14 @@ func readConstraint(constraint string) (c *semver.Constraints, minors, patches [
 	return c, minors, patches, nil
 }
 
-// A span is the numbers from lo to hi, both included.
+// A span is a range of numbers from lo to hi, both included.
 type span struct{ lo, hi int }
 
-// A line is minors whose releases are admitted at the same patches.
+// A line is a set of minors with the patches that are admitted for each of them.
 type line struct{ minors, patches []span }
 
-// admitted returns the releases of major 1 that satisfy c. What c says of a release can change only at a minor or
-// patch that c names, or right after it, so it is asked once for each stretch in between.
+// admitted returns the releases of major 1 that satisfy c. Between two minors, or two patches, that c names, either all
+// releases satisfy it or none, so one of them is checked.
 func admitted(c *semver.Constraints, minors, patches []int) []line {
 	var lines []line
 	patchStretches := stretches(patches, maxPatch)
@@ -141,7 +141,7 @@ func admitted(c *semver.Constraints, minors, patches []int) []line {
 	return lines
 }
 
-// stretches cuts 0 to most before and after each of numbers.
+// stretches divides the numbers from 0 to most before and after each of numbers.
 func stretches(numbers []int, most int) []span {
 	starts := []int{0}
 	for _, n := range numbers {
@@ -163,7 +163,7 @@ func stretches(numbers []int, most int) []span {
 	return spans
 }
 
-// appendSpan appends next, which lies after all of spans, or lengthens the last one where they touch.
+// appendSpan appends next, which lies after all of spans, or extends the last of them if next follows it directly.
 func appendSpan(spans []span, next span) []span {
 	if last := len(spans) - 1; last >= 0 && spans[last].hi+1 == next.lo {
 		spans[last].hi = next.hi
@@ -172,8 +172,8 @@ func appendSpan(spans []span, next span) []span {
 	return append(spans, next)
 }
 
-// pattern returns the expression for what stands between "1." and the suffix. The patch can be left out where 0 is
-// admitted, because a release without a patch compares as one with patch 0.
+// pattern returns the expression for what stands between "1." and the suffix. If patch 0 is admitted, the patch is optional,
+// because a release without a patch is ordered as one with patch 0.
 func (l line) pattern() string {
 	patch := `\.` + group(numberPatterns(l.patches)) + patternBuild
 	if l.patches[0].lo == 0 {
@@ -182,7 +182,7 @@ func (l line) pattern() string {
 	return group(numberPatterns(l.minors)) + patch
 }
 
-// group joins alternatives, in parentheses where there are several.
+// group joins alternatives, in parentheses if there are several.
 func group(alternatives []string) string {
 	if len(alternatives) == 1 {
 		return alternatives[0]
@@ -190,7 +190,7 @@ func group(alternatives []string) string {
 	return "(" + strings.Join(alternatives, "|") + ")"
 }
 
-// numberPatterns returns expressions that together match exactly the numbers in spans, without leading zeros.
+// numberPatterns returns expressions that together match the numbers in spans, without leading zeros, and nothing else.
 func numberPatterns(spans []span) []string {
 	var out []string
 	for _, s := range spans {
@@ -199,7 +199,7 @@ func numberPatterns(spans []span) []string {
 			out = append(out, sameLength(lo, strings.Repeat("9", len(lo)))...)
 			lo = "1" + strings.Repeat("0", len(lo))
 		}
-		if len(lo) < len(hi) { // every number of so many digits
+		if len(lo) < len(hi) { // all numbers with this many digits
 			out = append(out, fmt.Sprintf(`[1-9]\d{%d,%d}`, len(lo)-1, len(hi)-1))
 			continue
 		}
@@ -208,13 +208,14 @@ func numberPatterns(spans []span) []string {
 	return out
 }
 
-// isLeast reports whether no smaller number has as many digits as n: 1, 10, 100.
+// isLeast reports whether n is the least number with its number of digits: 1, 10, 100.
 func isLeast(n string) bool { return n[0] == '1' && strings.Trim(n[1:], "0") == "" }
 
-// isMost reports whether no greater number has as many digits as n: 9, 99, 999.
+// isMost reports whether n is the greatest number with its number of digits: 9, 99, 999.
 func isMost(n string) bool { return strings.Trim(n, "9") == "" }
 
-// sameLength returns expressions that together match exactly the numbers from lo to hi, which have as many digits.
+// sameLength returns expressions that together match the numbers from lo to hi, which have the same number of digits, and
+// nothing else.
 func sameLength(lo, hi string) []string {
 	low, high := strings.Trim(lo[1:], "0") == "", isMost(hi[1:])
 	switch {

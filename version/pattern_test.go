@@ -275,7 +275,7 @@ func TestProxyVersionPatternRefuses(t *testing.T) {
 	}
 }
 
-// proxyReports says whether a proxy may report s as its version, and if so the release that it is.
+// proxyReports reports whether a proxy may report s as its version, and if so the release that it is.
 func proxyReports(s string) (version.Release, bool) {
 	r, err := version.Parse(s)
 	number := strings.TrimPrefix(s, "v")

@@ -10,10 +10,10 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// The reasons for which a release is refused. The errors of this package wrap one of them, for errors.Is.
+// The reasons why a text is not accepted as a release. The errors of this package wrap one of them, for errors.Is.
 var (
-	// ErrUnknownRelease says that a text names no release: a moving tag, a revision label, a number that is not
-	// complete.
+	// ErrUnknownRelease says that a text does not name one release: a tag that moves, a revision label, an incomplete
+	// number.
 	ErrUnknownRelease = errors.New("unknown Istio release")
 
 	// ErrNotIstioRelease says that a text is the number of something else, such as OpenShift Service Mesh 2.6. Every
@@ -24,21 +24,20 @@ var (
 	ErrNoRelease = errors.New("no Istio release given")
 )
 
-// A Release is one release of Istio, as [Parse] or [ParseRevision] read it. It is a value: copy it freely.
-// Compare releases with [Release.Compare] and not with ==, which would tell 1.12.0 from 1.12.0-asm.3.
+// A Release is a release of Istio that [Parse] or [ParseRevision] has read. It is a value that can be copied.
+// Compare releases with [Release.Compare] and not with ==, for which 1.12.0 and 1.12.0-asm.3 differ.
 //
-// The zero value is no release. It comes before every release, supports nothing, and prints as "".
+// The zero value stands for no release. It is before every release, supports no feature, and its text is "".
 type Release struct {
-	number   *semver.Version // major, minor and patch alone; nil in the zero value; never changed
+	number   *semver.Version // major, minor and patch only; nil in the zero value; never changed
 	original string
 }
 
-// IsZero reports whether r is the zero value, which is no release.
+// IsZero reports whether r is the zero value.
 func (r Release) IsZero() bool { return r.number == nil }
 
-// String returns the release as major.minor.patch, such as "1.12.4", without what stood around it. Releases that
-// compare as equal give the same text: "1.12", "v1.12.0" and "1.12.0-asm.3" all give "1.12.0". The zero value
-// gives "".
+// String returns major, minor and patch of the release, such as "1.12.4". Releases that compare as equal have the same text:
+// that of "1.12", "v1.12.0" and "1.12.0-asm.3" is "1.12.0". The text of the zero value is "".
 func (r Release) String() string {
 	if r.number == nil {
 		return ""
@@ -51,12 +50,12 @@ func (r Release) String() string {
 	return string(b)
 }
 
-// Original returns the text that the release was read from, as it was written: for [ParseRevision] that is the
-// label. The zero value gives "".
+// Original returns the text that the release was read from. For [ParseRevision] that is the label. It returns "" for the
+// zero value.
 func (r Release) Original() string { return r.original }
 
-// Compare returns -1 where r is earlier than o, 0 where they are equal, and 1 where r is later, by major, minor and
-// patch as numbers. The zero value is earlier than every release.
+// Compare returns -1 if r is before o, 0 if they are equal, and 1 if r is after o, by major, minor and patch as numbers. The
+// zero value is before every release.
 func (r Release) Compare(o Release) int {
 	switch {
 	case r.number == nil && o.number == nil:
@@ -72,15 +71,14 @@ func (r Release) Compare(o Release) int {
 // AtLeast reports whether r is o or later.
 func (r Release) AtLeast(o Release) bool { return r.Compare(o) >= 0 }
 
-// Supports reports whether f holds for r: from f.Since on and before f.Until, where it has one. Nothing holds for the
-// zero value.
+// Supports reports whether f holds for r: whether r is not before f.Since and, if f.Until is set, is before that. Nothing
+// holds for the zero value.
 func (r Release) Supports(f Feature) bool {
 	return !r.IsZero() && r.AtLeast(f.Since) && (f.Until.IsZero() || !r.AtLeast(f.Until))
 }
 
-// Oldest returns the earliest of rs, and the first of those where several are equal. A mesh is as capable as the
-// oldest of its control planes and proxies. Where rs is empty or holds the zero value, which could stand for
-// anything, the error is [ErrNoRelease].
+// Oldest returns the earliest of rs, which is what decides about a mesh. If several are equal, it returns the first of them.
+// If rs is empty, or one of them is the zero value, the error is [ErrNoRelease].
 func Oldest(rs ...Release) (Release, error) {
 	if len(rs) == 0 {
 		return Release{}, fmt.Errorf("%w: name the release of every control plane and proxy, as \"istioctl version\" prints them", ErrNoRelease)
@@ -99,11 +97,11 @@ func Oldest(rs ...Release) (Release, error) {
 
 var newest = MustParse("1.32.0")
 
-// Newest returns the newest release whose facts this library has. What it says of a later one is what holds for this one.
+// Newest returns the newest release whose facts this library has. For a later release it knows no more than for this one.
 func Newest() Release { return newest }
 
-// MarshalText returns what String returns, so that a Release can be a field of a JSON document or a flag
-// (flag.TextVar). The zero value is refused with [ErrNoRelease]: use `json:",omitzero"` where there may be none.
+// MarshalText returns what String returns, so that a Release can be a field of a JSON document or a flag (flag.TextVar). For
+// the zero value the error is [ErrNoRelease]: use `json:",omitzero"` for a field that may be empty.
 func (r Release) MarshalText() ([]byte, error) {
 	if r.IsZero() {
 		return nil, ErrNoRelease
@@ -111,8 +109,8 @@ func (r Release) MarshalText() ([]byte, error) {
 	return []byte(r.String()), nil
 }
 
-// UnmarshalText reads a release as [Parse] does, and leaves r as it is where Parse refuses the text. In YAML, quote
-// the release: a plain 1.20 is the number 1.2 there, which encoding/json refuses to put in a Release.
+// UnmarshalText reads a release as [Parse] does. If Parse refuses the text, it does not change r. In YAML a release must be
+// quoted: a plain 1.20 is the number 1.2 there, which encoding/json refuses to read into a Release.
 func (r *Release) UnmarshalText(text []byte) error {
 	read, err := Parse(string(text))
 	if err != nil {

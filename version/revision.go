@@ -14,10 +14,10 @@ import (
 //	asm-1-24         Azure's service mesh add-on: major and minor
 //	asm-1204-3       Google's service mesh: one digit of major, two of minor, one of patch, then its own build: 1.20.4
 //
-// A label is free text, so a release read from one is a hint: the release that istiod itself reports is better. What
-// could be read in more than one way is refused with [ErrUnknownRelease] and the reason: asm-1912-3 (1.9.12 or
-// 1.91.2), asm-124-1, 1-12-4-2, and labels without a number such as canary, default and asm-managed. A major other
-// than 1 is refused with [ErrNotIstioRelease].
+// A label is free text, so the release that istiod itself reports is more reliable than one that is read from a label.
+// Labels that could be read in more than one way are refused with [ErrUnknownRelease] and the reason, such as asm-1912-3
+// (1.9.12 or 1.91.2), asm-124-1 and 1-12-4-2, and so are labels without a number, such as canary, default and asm-managed. A
+// major other than 1 is refused with [ErrNotIstioRelease].
 func ParseRevision(label string) (Release, error) {
 	unknown := func(why string) (Release, error) {
 		return Release{}, refuse(ErrUnknownRelease, "in revision "+quote(label), why, example)
@@ -34,9 +34,8 @@ func ParseRevision(label string) (Release, error) {
 		return unknown("it is of no well-known form, which are 1-12-4, asm-1-24 and asm-1204-3 (a release such as 1.12.4 is for Parse)")
 	}
 	if asm && len(parts) == 2 && len(parts[0]) > 1 {
-		// Google's digits stand without anything between them. The four of 1.10.0 to 1.39.9 can be read in one way
-		// only: as 1.1.x, 1.2.x and 1.3.x they would be older than the product. From 1.4.10 (or 1.41.0) on there are
-		// two ways.
+		// Nothing separates Google's digits. The four of 1.10.0 to 1.39.9 can be read in one way only, because 1.1.x, 1.2.x
+		// and 1.3.x are older than the product. From 1.4.10 (or 1.41.0) on there are two ways.
 		n := parts[0]
 		if len(n) != 4 || n[0] != '1' || n[1] < '1' || n[1] > '3' {
 			return unknown("its digits " + quote(n) + " can be split into major, minor and patch in more than one way; only 1, a minor from 10 to 39 and a patch of one digit are read")

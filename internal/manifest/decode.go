@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,12 +15,14 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -37,179 +38,225 @@ const (
 	ProtoJSON
 )
 
-// Bounds of what is read. Envoy's deepest configurations (matchers in matchers) stay far below maxDepth, and
-// protojson's own limit of 10,000 would let a small document take a large stack.
+// Bounds of what is read. Envoy's deepest configurations (matchers in matchers) stay far below maxDepth.
 const (
 	maxDepth    = 100
 	maxFindings = 1000
 )
 
-// Decode reads tree, as encoding/json gives it (map[string]any, []any, string, json.Number or float64, bool,
-// nil), into the message. Each problem is a finding at its path below at; into is whole only where there is none,
-// and empty else.
+// Decode reads a value of a document into the message. Each problem is a finding at its path below at, with its line; into
+// is whole only where there is none, and else has what could be read: every field but those that the findings are about.
+// The lines of the fields are added to lines, where that is not nil.
 //
-// The tree is walked along the message's descriptor, which finds every problem with its path, and then read by
-// protojson. The walk is strict where the API server would repair or round silently: a null in a list or a map, and
-// in the [CRD] dialect a whole number written as 8080.0 or 1e3, are refused. A null for any other field leaves the
-// field unset, as the API server prunes it.
+// It is strict where the API server would repair or round silently: a null in a list or a map, and in the [CRD] dialect a
+// whole number that JSON writes as 8080.0 or 1e3, are refused. A null for any other field leaves the field unset, as the
+// API server prunes it.
 //
-// The type of an Any is looked up in [envoyapi.Types].
-//
-// A duration is read as istiod reads it, by time.ParseDuration: "90s", "1m30s". The tree is the function's own from then
-// on: durations in it are written in seconds.
-func Decode(tree any, at string, dialect Dialect, into proto.Message) finding.List {
-	w := walker{dialect: dialect, path: path{root: at}}
-	w.decode(tree, into)
+// The type of an Any is looked up in [envoyapi.Types]. A duration is read as istiod reads it, by time.ParseDuration:
+// "90s", "1m30s".
+func Decode(n *yamldoc.Node, at fieldpath.Path, dialect Dialect, into proto.Message, lines *Lines) finding.List {
+	w := walker{dialect: dialect, path: slices.Clone(at), base: len(at), lines: lines, here: here{line: n.Line}}
+	for _, s := range at {
+		w.hash = w.hash.step(s)
+	}
+	w.decode((*node)(n), into)
 	return w.list()
 }
 
-func (w *walker) decode(tree any, into proto.Message) {
+// DecodeStruct is Decode in the [ProtoJSON] dialect, of the google.protobuf.Struct that the value of a patch is. There are
+// no lines then.
+func DecodeStruct(s *structpb.Struct, at fieldpath.Path, into proto.Message) finding.List {
+	w := walker{dialect: ProtoJSON, path: slices.Clone(at), base: len(at)}
+	w.decode((*structValue)(structpb.NewStructValue(s)), into)
+	return w.list()
+}
+
+func (w *walker) decode(v value, into proto.Message) {
 	proto.Reset(into)
-	before := len(w.findings)
-	tree = w.message(tree, into.ProtoReflect().Descriptor())
-	if len(w.findings) > before || w.unlisted > 0 {
+	w.message(v, into.ProtoReflect())
+}
+
+// A walker reads values into messages.
+type walker struct {
+	dialect Dialect
+	path    fieldpath.Path
+	base    int // how long the path was at the beginning
+	here
+	above    []here
+	lines    *Lines  // nil for none
+	stack    []entry // of the maps that are being read
+	findings finding.List
+	unlisted int  // findings beyond maxFindings
+	refused  bool // there is a finding of another kind than that a field is not known
+}
+
+// A here is where a walker is.
+type here struct {
+	line int
+	hash fieldHash
+}
+
+// push goes down to a field, an entry of a map or an item of a list. The line is 0 where it is not known.
+func (w *walker) push(s fieldpath.Step, line int) { w.pushSpelt(s, s, line) }
+
+// pushSpelt goes down to a field that is spelt in another way than lines know it by.
+func (w *walker) pushSpelt(written, known fieldpath.Step, line int) {
+	w.path.Push(written)
+	w.above = append(w.above, w.here)
+	if line > 0 {
+		w.line = line
+	}
+	if w.lines == nil {
 		return
 	}
-	data, err := json.Marshal(tree)
-	if err == nil {
-		err = protojson.UnmarshalOptions{Resolver: envoyapi.Types}.Unmarshal(data, into)
-	}
-	if err != nil {
-		proto.Reset(into)
-		w.refused(err)
-	}
-}
-
-// A step leads from a value to one inside it.
-type step struct {
-	name  string // of a field, or a map's key
-	key   bool   // name is a map's key, and written in brackets and quotes
-	index int    // of a list's entry, where it is not negative
-}
-
-func field(name string) step { return step{name: name, index: -1} }
-func entry(key string) step  { return step{name: key, key: true, index: -1} }
-func item(i int) step        { return step{index: i} }
-
-// A path is where in a tree a value stands. Its text is made only where there is a finding.
-type path struct {
-	root  string
-	steps []step
-}
-
-func (p *path) push(s step) { p.steps = append(p.steps, s) }
-func (p *path) pop()        { p.steps = p.steps[:len(p.steps)-1] }
-
-func (p *path) String() string {
-	text := []byte(p.root)
-	for _, s := range p.steps {
-		switch {
-		case s.index >= 0:
-			text = strconv.AppendInt(append(text, '['), int64(s.index), 10)
-			text = append(text, ']')
-		case s.key || !isFieldName(s.name):
-			text = append(append(append(text, '['), quote(s.name)...), ']')
-		default:
-			if len(text) > 0 {
-				text = append(text, '.')
-			}
-			text = append(text, s.name...)
+	w.hash = w.hash.step(known)
+	w.lines.add(w.hash, w.line)
+	if written != known {
+		if w.lines.spelt == nil {
+			w.lines.spelt = map[fieldHash]string{}
 		}
+		w.lines.spelt[w.hash], _ = written.Name()
 	}
-	return string(text)
 }
 
-// isFieldName says whether name can stand after a dot in a path.
-func isFieldName(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || i > 0 && '0' <= c && c <= '9') {
-			return false
-		}
-	}
-	return name != "" && len(name) <= 63
-}
-
-// A walker checks a tree against a message's descriptor.
-type walker struct {
-	dialect  Dialect
-	path     path
-	findings finding.List
-	unlisted int // findings beyond maxFindings
+func (w *walker) pop() {
+	w.path.Pop()
+	w.here = w.above[len(w.above)-1]
+	w.above = w.above[:len(w.above)-1]
 }
 
 // list returns the findings, with one that counts those which are not listed.
 func (w *walker) list() finding.List {
 	if w.unlisted > 0 {
-		w.findings = append(w.findings, finding.New(finding.WS939, w.path.root,
-			fmt.Sprintf("%d further problems are not listed", w.unlisted), "correct those that are listed first"))
+		w.findings = append(w.findings, tooMany("", w.unlisted))
 	}
 	return w.findings
 }
 
-func (w *walker) add(f finding.Finding) {
+func tooMany(object string, n int) finding.Finding {
+	f := finding.New(TooManyProblems, "", fmt.Sprintf("%d further problems are not listed", n), "correct those that are listed first")
+	f.Object = object
+	return f
+}
+
+func (w *walker) add(rule finding.Rule, message, hint string) {
+	w.refused = w.refused || rule != UnknownField
 	if w.full() {
 		w.unlisted++
-	} else {
-		w.findings = append(w.findings, f)
+		return
 	}
+	f := finding.New(rule, w.path.String(), message, hint)
+	f.Line = w.line
+	w.findings = append(w.findings, f)
 }
 
-// full says whether no further finding is to be listed.
-func (w *walker) full() bool { return len(w.findings) == maxFindings }
+// full reports whether no further finding is to be listed.
+func (w *walker) full() bool { return len(w.findings) >= maxFindings }
 
-// message checks a value that stands for a message, in the form that protobuf's JSON mapping gives the message.
-func (w *walker) message(v any, md protoreflect.MessageDescriptor) any {
-	if len(w.path.steps) > maxDepth {
-		w.tooDeep()
-		return v
-	}
-	switch md.FullName() {
-	case "google.protobuf.Any":
-		w.typed(v)
-	case "google.protobuf.Struct":
-		w.structure(v)
-	case "google.protobuf.ListValue":
-		w.listValue(v)
-	case "google.protobuf.Value":
-		w.value(v)
-	case "google.protobuf.Duration":
-		return w.duration(v)
-	case "google.protobuf.Timestamp":
-		w.text(v, &timestamppb.Timestamp{}, `write it as RFC 3339, for example "2006-01-02T15:04:05Z"`)
-	case "google.protobuf.FieldMask":
-		w.text(v, &fieldmaskpb.FieldMask{}, `write lowerCamelCase paths with commas between them, for example "user.displayName,photo"`)
-	case "google.protobuf.Empty":
-		w.plain(v, md)
-	default:
-		if envoyapi.HasOwnForm(md) { // a wrapper: its JSON form is that of its only field
-			w.scalar(v, md.Fields().ByNumber(1))
-		} else {
-			w.plain(v, md)
-		}
-	}
-	return v
+// open returns the entries of a Map in the order of their keys, until close is called with them.
+func (w *walker) open(v value) []entry {
+	first := len(w.stack)
+	w.stack = v.entries(w.stack)
+	return w.stack[first:]
 }
 
-// plain checks an object that stands for a message.
-func (w *walker) plain(v any, md protoreflect.MessageDescriptor) {
-	if obj, ok := w.object(v); ok {
-		w.fields(obj, md, false)
+func (w *walker) close(entries []entry) { w.stack = w.stack[:len(w.stack)-len(entries)] }
+
+// get returns the value of a key, nil where there is none.
+func get(entries []entry, key string) value {
+	i, ok := slices.BinarySearchFunc(entries, key, func(e entry, key string) int { return strings.Compare(e.key, key) })
+	if !ok {
+		return nil
 	}
+	return entries[i].value
 }
 
-// fields checks the fields of a message. Where the message is inside an Any, inAny, its "@type" is passed over.
-func (w *walker) fields(obj map[string]any, md protoreflect.MessageDescriptor, inAny bool) {
-	for _, name := range sortedKeys(obj) {
-		if inAny && name == "@type" {
+// isNull reports whether there is no value, or null.
+func isNull(v value) bool { return v == nil || v.kind() == yamldoc.Null }
+
+// message reads a value into a message, in the form that protobuf's JSON mapping gives that. It reports whether the value
+// has the type that the form asks for.
+func (w *walker) message(v value, m protoreflect.Message) bool {
+	if w.tooDeep() {
+		return false
+	}
+	md := m.Descriptor()
+	if !envoyapi.HasOwnForm(md) || md.Name() == "Empty" {
+		return w.plain(v, m)
+	}
+	switch md.Name() {
+	case "Any":
+		return w.typed(v, m)
+	case "Struct":
+		fields, ok := w.structure(v)
+		return ok && set(m, &structpb.Struct{Fields: fields})
+	case "ListValue":
+		values, ok := w.listValue(v)
+		return ok && set(m, &structpb.ListValue{Values: values})
+	case "Value":
+		return set(m, w.value(v))
+	case "Duration":
+		return w.duration(v, m)
+	case "Timestamp":
+		return w.string(v, m, `write it as RFC 3339, for example "2006-01-02T15:04:05Z"`)
+	case "FieldMask":
+		return w.string(v, m, `write lowerCamelCase paths with commas between them, for example "user.displayName,photo"`)
+	}
+	// A wrapper, whose form is that of its only field.
+	fd := md.Fields().ByNumber(1)
+	x, ok := w.scalar(v, fd)
+	if ok {
+		m.Set(fd, x)
+	}
+	return ok
+}
+
+// set moves what is in known to m, an empty message of the same name that may be of package dynamicpb. It returns true.
+func set(m protoreflect.Message, known proto.Message) bool {
+	if from := known.ProtoReflect(); m.Type() == from.Type() {
+		from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+			m.Set(fd, v)
+			return true
+		})
+		return true
+	}
+	data, err := proto.Marshal(known)
+	return err == nil && proto.Unmarshal(data, m.Interface()) == nil
+}
+
+// plain reads an object that stands for a message.
+func (w *walker) plain(v value, m protoreflect.Message) bool {
+	if !w.isMap(v) {
+		return false
+	}
+	entries := w.open(v)
+	w.fields(entries, m, false)
+	w.close(entries)
+	return true
+}
+
+// fields reads the fields of a message. Where the message is inside an Any, inAny, its "@type" is passed over.
+func (w *walker) fields(entries []entry, m protoreflect.Message, inAny bool) {
+	md := m.Descriptor()
+	for _, e := range entries {
+		if inAny && e.key == "@type" {
 			continue
 		}
-		w.path.push(field(name))
-		if fd := w.fieldByName(name, md); fd == nil {
-			w.unknown(name, string(md.FullName()), func() []string { return w.fieldNames(name, md) })
-		} else {
-			w.field(name, obj, fd)
+		written := fieldpath.Name(e.key)
+		fd := w.fieldByName(e.key, md)
+		if fd == nil {
+			w.push(written, e.line)
+			w.unknown(e.key, string(md.FullName()), func() []string { return w.fieldNames(e.key, md) })
+			w.pop()
+			continue
 		}
-		w.path.pop()
+		known := written
+		if w.dialect == ProtoJSON {
+			known = fieldpath.Name(fd.TextName())
+		}
+		w.pushSpelt(written, known, e.line)
+		w.field(e, entries, fd, m)
+		w.pop()
 	}
 }
 
@@ -220,280 +267,368 @@ func (w *walker) fieldByName(name string, md protoreflect.MessageDescriptor) pro
 	return md.Fields().ByTextName(name)
 }
 
-// field checks the field of obj that is spelt name.
-func (w *walker) field(name string, obj map[string]any, fd protoreflect.FieldDescriptor) {
-	v := obj[name]
-	if w.dialect == ProtoJSON && name != fd.JSONName() {
-		if _, again := obj[fd.JSONName()]; again {
-			w.twice(name, fd.JSONName())
-			return
-		}
+// field reads the field of m that e is, one of the entries.
+func (w *walker) field(e entry, entries []entry, fd protoreflect.FieldDescriptor, m protoreflect.Message) {
+	if w.dialect == ProtoJSON && e.key != fd.JSONName() && get(entries, fd.JSONName()) != nil {
+		w.twice(e.key, fd.JSONName())
+		return
 	}
 	// protojson leaves a field unset at null. For a google.protobuf.Value, null is a value.
-	if v == nil && !isNullable(fd) {
+	if isNull(e.value) && !isNullable(fd) {
 		return
 	}
 	if oneof := fd.ContainingOneof(); oneof != nil && !oneof.IsSynthetic() {
 		for i := range oneof.Fields().Len() {
 			// Of each two, the later one is reported.
-			if other := w.spelling(obj, oneof.Fields().Get(i)); other != "" && other < name {
-				w.both(name, other)
+			if other := w.spelling(entries, oneof.Fields().Get(i)); other != "" && other < e.key {
+				w.both(e.key, other)
 				return
 			}
 		}
 	}
 	switch {
 	case fd.IsList():
-		items, ok := w.items(v)
-		if !ok {
-			return
-		}
-		for i, v := range items {
-			w.path.push(item(i))
-			items[i] = w.single(v, fd)
-			w.path.pop()
-		}
+		w.items(e.value, fd, m)
 	case fd.IsMap():
-		entries, ok := w.object(v)
-		if !ok {
-			return
-		}
-		for _, key := range sortedKeys(entries) {
-			w.path.push(entry(key))
-			w.mapKey(key, fd.MapKey())
-			entries[key] = w.single(entries[key], fd.MapValue())
-			w.path.pop()
+		w.entries(e.value, fd, m)
+	case fd.Message() != nil:
+		if field := m.NewField(fd); w.message(e.value, field.Message()) {
+			m.Set(fd, field)
 		}
 	default:
-		obj[name] = w.single(v, fd)
+		if x, ok := w.scalar(e.value, fd); ok {
+			m.Set(fd, x)
+		}
 	}
 }
 
-// spelling returns how the field is spelt in obj, and "" where it is not set.
-func (w *walker) spelling(obj map[string]any, fd protoreflect.FieldDescriptor) string {
-	if obj[fd.JSONName()] != nil {
+// items reads a repeated field of m.
+func (w *walker) items(v value, fd protoreflect.FieldDescriptor, m protoreflect.Message) {
+	if !w.isList(v) || v.len() == 0 {
+		return
+	}
+	list := m.Mutable(fd).List()
+	for i := range v.len() {
+		w.push(fieldpath.Index(i), v.item(i).line())
+		if fd.Message() == nil {
+			if x, ok := w.scalar(v.item(i), fd); ok {
+				list.Append(x)
+			}
+		} else {
+			w.message(v.item(i), list.AppendMutable().Message()) // also one that is wrong, so that the others keep their index
+		}
+		w.pop()
+	}
+}
+
+// entries reads a map field of m.
+func (w *walker) entries(v value, fd protoreflect.FieldDescriptor, m protoreflect.Message) {
+	if !w.isMap(v) {
+		return
+	}
+	entries := w.open(v)
+	for _, e := range entries {
+		w.push(fieldpath.Name(e.key), e.line)
+		w.entry(e, fd, m.Mutable(fd).Map())
+		w.pop()
+	}
+	w.close(entries)
+}
+
+// entry reads one entry of a map field.
+func (w *walker) entry(e entry, fd protoreflect.FieldDescriptor, into protoreflect.Map) {
+	key, ok := w.mapKey(e.key, fd.MapKey())
+	if ok && into.Has(key) {
+		w.add(RefusedByProtobuf, "protobuf refuses the value: duplicate map key", "correct the value")
+		ok = false
+	}
+	x := into.NewValue()
+	if fd.MapValue().Message() != nil {
+		w.message(e.value, x.Message())
+	} else {
+		var isGood bool
+		x, isGood = w.scalar(e.value, fd.MapValue())
+		ok = ok && isGood
+	}
+	if ok {
+		into.Set(key, x)
+	}
+}
+
+// spelling returns how the field is spelt among the entries, and "" where it is not set.
+func (w *walker) spelling(entries []entry, fd protoreflect.FieldDescriptor) string {
+	if !isNull(get(entries, fd.JSONName())) {
 		return fd.JSONName()
 	}
-	if w.dialect == ProtoJSON && obj[fd.TextName()] != nil {
+	if w.dialect == ProtoJSON && !isNull(get(entries, fd.TextName())) {
 		return fd.TextName()
 	}
 	return ""
 }
 
-// isNullable says whether null is a value of the field and not its absence.
+// isNullable reports whether null is a value of the field and not its absence.
 func isNullable(fd protoreflect.FieldDescriptor) bool {
 	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Value"
 }
 
-// single checks one value of a field: the field's own, or an entry of its list or map. It returns the value as
-// protojson reads it.
-func (w *walker) single(v any, fd protoreflect.FieldDescriptor) any {
-	if fd.Message() != nil {
-		return w.message(v, fd.Message())
+// typed reads an Any: an object whose "@type" says which message its other fields are of.
+func (w *walker) typed(v value, m protoreflect.Message) bool {
+	if !w.isMap(v) {
+		return false
 	}
-	w.scalar(v, fd)
-	return v
-}
-
-// typed checks an Any: an object whose "@type" says which message its other fields are of.
-func (w *walker) typed(v any) {
-	obj, ok := w.object(v)
-	if !ok {
-		return
-	}
-	url, ok := obj["@type"].(string)
-	if !ok || url == "" {
-		w.badAny(fmt.Sprintf(`the "@type" of this configuration is %s`, found(obj["@type"])), `give the type, for example "@type": `+
+	entries := w.open(v)
+	defer w.close(entries)
+	at := get(entries, "@type")
+	if at == nil || at.kind() != yamldoc.String || at.text() == "" {
+		w.badAny(fmt.Sprintf(`the "@type" of this configuration is %s`, found(at)), `give the type, for example "@type": `+
 			`"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"`)
-		return
+		return false
 	}
-	mt, err := envoyapi.Types.FindMessageByURL(url)
+	mt, err := envoyapi.Types.FindMessageByURL(at.text())
 	// The descriptors that every Go program links are proto2, with required fields that protojson does not ask for inside an
 	// Any, and istiod does. No configuration of Envoy holds one.
 	if err != nil || mt.Descriptor().ParentFile().Syntax() == protoreflect.Proto2 {
-		w.path.push(field("@type"))
-		w.unknownType(url)
-		w.path.pop()
-		return
+		w.push(fieldpath.Name("@type"), at.line())
+		w.unknownType(at.text())
+		w.pop()
+		return false
 	}
-	md := mt.Descriptor()
-	if !envoyapi.HasOwnForm(md) {
-		w.fields(obj, md, true)
-		return
+	in := mt.New()
+	if envoyapi.HasOwnForm(mt.Descriptor()) {
+		w.ownForm(entries, at.text(), in)
+	} else {
+		w.fields(entries, in, true)
 	}
-	if _, ok := obj["value"]; !ok && md.Name() != "Empty" {
+	data, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(in.Interface())
+	if err != nil {
+		w.add(RefusedByProtobuf, "protobuf refuses the value: "+protoText(err), "correct the value")
+		return false
+	}
+	if a, ok := m.Interface().(*anypb.Any); ok {
+		a.TypeUrl, a.Value = at.text(), data
+		return true
+	}
+	m.Set(m.Descriptor().Fields().ByNumber(1), protoreflect.ValueOfString(at.text()))
+	m.Set(m.Descriptor().Fields().ByNumber(2), protoreflect.ValueOfBytes(data))
+	return true
+}
+
+// ownForm reads the message of an Any that has a JSON form of its own, in the field "value".
+func (w *walker) ownForm(entries []entry, url string, m protoreflect.Message) {
+	md := m.Descriptor()
+	if get(entries, "value") == nil && md.Name() != "Empty" {
 		w.badAny(fmt.Sprintf("the value of %s is missing", quote(url)), `write it in the field "value" beside "@type"`)
 	}
-	for _, name := range sortedKeys(obj) {
-		w.path.push(field(name))
-		switch name {
+	for _, e := range entries {
+		w.push(fieldpath.Name(e.key), e.line)
+		switch e.key {
 		case "@type":
 		case "value":
-			obj[name] = w.message(obj[name], md)
+			w.message(e.value, m)
 		default:
-			w.unknown(name, "a google.protobuf.Any of "+string(md.FullName()),
+			w.unknown(e.key, "a google.protobuf.Any of "+string(md.FullName()),
 				func() []string { return []string{"@type", "value"} })
 		}
-		w.path.pop()
+		w.pop()
 	}
 }
 
-func (w *walker) structure(v any) {
-	obj, ok := w.object(v)
-	if !ok {
-		return
+// structure reads the fields of a google.protobuf.Struct. In a CRD that is the value of a patch, whose lines are found
+// where it is read as the message that it stands for.
+func (w *walker) structure(v value) (map[string]*structpb.Value, bool) {
+	if !w.isMap(v) {
+		return nil, false
 	}
-	for _, key := range sortedKeys(obj) {
-		w.path.push(field(key))
-		w.utf8(key)
-		w.value(obj[key])
-		w.path.pop()
+	if lines := w.lines; w.dialect == CRD && lines != nil {
+		w.lines = nil
+		defer func() { w.lines = lines }()
 	}
+	entries := w.open(v)
+	fields := make(map[string]*structpb.Value, len(entries))
+	for _, e := range entries {
+		w.push(fieldpath.Name(e.key), e.line)
+		w.utf8(e.key)
+		fields[e.key] = w.value(e.value)
+		w.pop()
+	}
+	w.close(entries)
+	return fields, true
 }
 
-func (w *walker) listValue(v any) {
-	items, ok := w.items(v)
-	if !ok {
-		return
+func (w *walker) listValue(v value) ([]*structpb.Value, bool) {
+	if !w.isList(v) {
+		return nil, false
 	}
-	for i, v := range items {
-		w.path.push(item(i))
-		w.value(v)
-		w.path.pop()
+	values := make([]*structpb.Value, v.len())
+	for i := range values {
+		w.push(fieldpath.Index(i), v.item(i).line())
+		values[i] = w.value(v.item(i))
+		w.pop()
 	}
+	return values, true
 }
 
-// value checks what a google.protobuf.Value takes: any JSON.
-func (w *walker) value(v any) {
-	if len(w.path.steps) > maxDepth {
-		w.tooDeep()
-		return
+// value reads what a google.protobuf.Value takes: any JSON.
+func (w *walker) value(v value) *structpb.Value {
+	if w.tooDeep() {
+		return structpb.NewNullValue()
 	}
-	switch v := v.(type) {
-	case nil, bool:
-	case string:
-		w.utf8(v)
-	case json.Number, float64:
-		w.number(v, protoreflect.DoubleKind)
-	case []any:
-		w.listValue(v)
-	default:
-		w.structure(v)
+	switch v.kind() {
+	case yamldoc.Bool:
+		return structpb.NewBoolValue(v.isTrue())
+	case yamldoc.String:
+		w.utf8(v.text())
+		return structpb.NewStringValue(v.text())
+	case yamldoc.Number:
+		if x, ok := w.number(v, protoreflect.DoubleKind); ok {
+			return structpb.NewNumberValue(x.Float())
+		}
+	case yamldoc.List:
+		values, _ := w.listValue(v)
+		return structpb.NewListValue(&structpb.ListValue{Values: values})
+	case yamldoc.Map:
+		fields, _ := w.structure(v)
+		return structpb.NewStructValue(&structpb.Struct{Fields: fields})
+	case yamldoc.Null:
 	}
+	return structpb.NewNullValue()
 }
 
-// duration checks a google.protobuf.Duration, and returns it in seconds. Istiod reads it with golang/protobuf's jsonpb
-// and a CRD's rules with CEL, both by time.ParseDuration; Istio's own documentation writes "5m".
-func (w *walker) duration(v any) any {
+// duration reads a google.protobuf.Duration. Istiod reads it with golang/protobuf's jsonpb and a CRD's rules with CEL, both
+// by time.ParseDuration; Istio's own documentation writes "5m".
+func (w *walker) duration(v value, m protoreflect.Message) bool {
 	const hint = `write it with its unit, for example "1.5s" or "1m30s"`
-	s, ok := v.(string)
-	if !ok {
+	if v.kind() != yamldoc.String {
 		w.wrongType(v, "a string", hint)
-		return v
+		return false
 	}
-	d, err := time.ParseDuration(s)
+	d, err := time.ParseDuration(v.text())
 	if err != nil {
 		w.malformed(v, "google.protobuf.Duration", hint)
-		return v
+		return false
 	}
-	return string(appendDuration(nil, durationpb.New(d)))
+	return set(m, durationpb.New(d))
 }
 
-// text checks a string that protojson reads in a way of its own into m.
-func (w *walker) text(v any, m proto.Message, hint string) {
-	s, ok := v.(string)
-	if !ok {
+// string reads a string that protojson reads in a way of its own into m.
+func (w *walker) string(v value, m protoreflect.Message, hint string) bool {
+	if v.kind() != yamldoc.String {
 		w.wrongType(v, "a string", hint)
-	} else if !reads(s, m) {
-		w.malformed(v, string(m.ProtoReflect().Descriptor().FullName()), hint)
+		return false
 	}
+	if !reads(jsonString(v.text()), m.Interface()) {
+		w.malformed(v, string(m.Descriptor().FullName()), hint)
+		return false
+	}
+	return true
 }
 
-// reads says whether protojson takes the value for m.
-func reads(v any, m proto.Message) bool {
-	data, err := json.Marshal(v)
-	return err == nil && protojson.Unmarshal(data, m) == nil
+// reads reports whether protojson takes the JSON text for m.
+func reads(text string, m proto.Message) bool { return protojson.Unmarshal([]byte(text), m) == nil }
+
+func jsonString(s string) string {
+	text, _ := json.Marshal(s) // a string has no error
+	return string(text)
 }
 
-// scalar checks a value of a field that is not a message.
-func (w *walker) scalar(v any, fd protoreflect.FieldDescriptor) {
+// scalar reads a value of a field that is not a message.
+func (w *walker) scalar(v value, fd protoreflect.FieldDescriptor) (x protoreflect.Value, ok bool) {
 	switch kind := fd.Kind(); kind {
 	case protoreflect.BoolKind:
-		if _, ok := v.(bool); !ok {
-			w.wrongType(v, "true or false", "write true or false, without quotes")
+		if v.kind() == yamldoc.Bool {
+			return protoreflect.ValueOfBool(v.isTrue()), true
 		}
+		w.wrongType(v, "true or false", "write true or false, without quotes")
 	case protoreflect.StringKind:
-		if s, ok := v.(string); ok {
-			w.utf8(s)
-		} else {
-			w.wrongType(v, "a string", "put the value in quotes")
+		if v.kind() == yamldoc.String {
+			return protoreflect.ValueOfString(v.text()), w.utf8(v.text())
 		}
+		w.wrongType(v, "a string", "put the value in quotes")
 	case protoreflect.BytesKind:
-		w.text(v, &wrapperspb.BytesValue{}, "write the bytes in base64")
+		m := &wrapperspb.BytesValue{}
+		ok := w.string(v, m.ProtoReflect(), "write the bytes in base64")
+		return protoreflect.ValueOfBytes(m.Value), ok
 	case protoreflect.EnumKind:
-		w.enum(v, fd)
+		return w.enum(v, fd)
 	default:
-		w.number(v, kind)
+		return w.number(v, kind)
 	}
+	return x, false
 }
 
-// enum checks a value of an enum: one of its names, or in ProtoJSON any number, as protobuf keeps unknown ones.
-func (w *walker) enum(v any, fd protoreflect.FieldDescriptor) {
-	switch v := v.(type) {
-	case string:
-		if fd.Enum().Values().ByName(protoreflect.Name(v)) == nil {
-			w.unknownName(v, fd.Enum())
+// enum reads a value of an enum: one of its names, or in ProtoJSON any number, as protobuf keeps unknown ones.
+func (w *walker) enum(v value, fd protoreflect.FieldDescriptor) (x protoreflect.Value, ok bool) {
+	switch {
+	case v.kind() == yamldoc.String:
+		if named := fd.Enum().Values().ByName(protoreflect.Name(v.text())); named != nil {
+			return protoreflect.ValueOfEnum(named.Number()), true
 		}
-		return
-	case json.Number, float64:
-		if w.dialect == ProtoJSON {
-			w.number(v, protoreflect.Int32Kind)
-			return
+		w.unknownName(v.text(), fd.Enum())
+	case v.kind() == yamldoc.Number && w.dialect == ProtoJSON:
+		if x, ok = w.number(v, protoreflect.Int32Kind); ok {
+			return protoreflect.ValueOfEnum(protoreflect.EnumNumber(x.Int())), true
 		}
+	default:
+		w.wrongType(v, "the name of an enum's value", valueHint(fd.Enum()))
 	}
-	w.wrongType(v, "the name of an enum's value", valueHint(fd.Enum()))
+	return x, false
 }
 
-// number checks a number of the given kind: a JSON number, and in ProtoJSON a string that holds one.
-func (w *walker) number(v any, kind protoreflect.Kind) {
+// number reads a number of the given kind: a JSON number, and in ProtoJSON a string that holds one.
+func (w *walker) number(v value, kind protoreflect.Kind) (x protoreflect.Value, ok bool) {
 	want := "a whole number"
 	if isFloat(kind) {
 		want = "a number"
 	}
-	switch n := v.(type) {
-	case json.Number:
-		if !isJSONNumber(string(n)) {
+	text := v.text()
+	switch v.kind() {
+	case yamldoc.Number:
+		// The API server keeps 8080.0 and 1e3 as JSON has them, and not all who read them as integers can.
+		if w.dialect != CRD || isFloat(kind) || !strings.ContainsAny(text, ".eE") {
+			x, ok = parseNumber(text, kind)
+		}
+	case yamldoc.String:
+		if _, err := strconv.ParseFloat(text, 64); w.dialect == CRD || errors.Is(err, strconv.ErrSyntax) {
 			w.wrongType(v, want, "write "+want+", without quotes")
-			return
+			return x, false
 		}
-		// The API server keeps 8080.0 and 1e3 as they are written, and not all who read them as integers can.
-		if w.dialect == CRD && !isFloat(kind) && strings.ContainsAny(string(n), ".eE") || !reads(n, numberMessage(kind)) {
-			w.outOfRange(v, kind)
-		}
-	case float64:
-		text := strconv.FormatFloat(n, 'f', -1, 64)
-		if !isJSONNumber(text) || !reads(json.Number(text), numberMessage(kind)) {
-			w.outOfRange(v, kind)
-		}
-	case string:
-		switch _, err := strconv.ParseFloat(n, 64); {
-		case w.dialect == CRD || errors.Is(err, strconv.ErrSyntax):
-			w.wrongType(v, want, "write "+want+", without quotes")
-		case !reads(n, numberMessage(kind)):
-			w.outOfRange(v, kind)
-		}
+		x, ok = readNumber(jsonString(text), kind)
 	default:
 		w.wrongType(v, want, "write "+want+", without quotes")
+		return x, false
 	}
+	if !ok {
+		w.outOfRange(v, kind)
+	}
+	return x, ok
 }
 
 func isFloat(kind protoreflect.Kind) bool {
 	return kind == protoreflect.FloatKind || kind == protoreflect.DoubleKind
 }
 
-// isJSONNumber says whether s is a number as JSON writes it; a json.Number is any string until it is marshalled.
-func isJSONNumber(s string) bool {
-	return s != "" && strings.Trim(s[:1]+s[len(s)-1:], "-0123456789") == "" && json.Valid([]byte(s))
+// parseNumber reads the text of a number.
+func parseNumber(text string, kind protoreflect.Kind) (x protoreflect.Value, ok bool) {
+	switch numberMessage(kind).(type) {
+	case *wrapperspb.Int32Value:
+		if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+			return protoreflect.ValueOfInt32(int32(n)), true
+		}
+	case *wrapperspb.UInt32Value:
+		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+			return protoreflect.ValueOfUint32(uint32(n)), true
+		}
+	}
+	return readNumber(text, kind)
+}
+
+// readNumber reads a number as JSON writes it, or in quotes, in all forms that protojson takes.
+func readNumber(text string, kind protoreflect.Kind) (x protoreflect.Value, ok bool) {
+	m := numberMessage(kind)
+	if !reads(text, m) {
+		return x, false
+	}
+	return m.ProtoReflect().Get(m.ProtoReflect().Descriptor().Fields().ByNumber(1)), true
 }
 
 // numberMessage returns a message whose JSON form is one number of the kind.
@@ -513,267 +648,68 @@ func numberMessage(kind protoreflect.Kind) proto.Message {
 	return &wrapperspb.DoubleValue{}
 }
 
-// mapKey checks the key of a map, which JSON writes as a string whatever its type.
-func (w *walker) mapKey(key string, fd protoreflect.FieldDescriptor) {
+// mapKey reads the key of a map, which JSON writes as a string whatever its type.
+func (w *walker) mapKey(key string, fd protoreflect.FieldDescriptor) (k protoreflect.MapKey, ok bool) {
 	switch kind := fd.Kind(); kind {
 	case protoreflect.StringKind:
-		w.utf8(key)
+		return protoreflect.ValueOfString(key).MapKey(), w.utf8(key)
 	case protoreflect.BoolKind:
-		if key != "true" && key != "false" {
-			w.wrongType(key, "true or false", "write true or false as the key")
+		if key == "true" || key == "false" {
+			return protoreflect.ValueOfBool(key == "true").MapKey(), true
 		}
+		w.wrongType(keyValue(key), "true or false", "write true or false as the key")
 	default:
 		if !isJSONNumber(key) {
-			w.wrongType(key, "a whole number", "write a whole number as the key")
-		} else if strings.ContainsAny(key, ".eE") || !reads(json.Number(key), numberMessage(kind)) {
-			w.outOfRange(key, kind)
+			w.wrongType(keyValue(key), "a whole number", "write a whole number as the key")
+		} else if x, ok := parseNumber(key, kind); ok && !strings.ContainsAny(key, ".eE") {
+			return x.MapKey(), true
+		} else {
+			w.outOfRange(keyValue(key), kind)
 		}
 	}
+	return k, false
 }
 
-func (w *walker) object(v any) (map[string]any, bool) {
-	obj, ok := v.(map[string]any)
-	if !ok {
+// keyValue returns a key as a value that a message can describe.
+func keyValue(key string) value { return (*structValue)(structpb.NewStringValue(key)) }
+
+// isJSONNumber reports whether s is a number as JSON writes it.
+func isJSONNumber(s string) bool {
+	return s != "" && strings.Trim(s[:1]+s[len(s)-1:], "-0123456789") == "" && json.Valid([]byte(s))
+}
+
+// isMap reports whether the value is an object, and says so where it is not.
+func (w *walker) isMap(v value) bool {
+	if v.kind() != yamldoc.Map {
 		w.wrongType(v, "an object", "write its fields below it, each as 'name: value'")
+		return false
 	}
-	return obj, ok
+	return true
 }
 
-func (w *walker) items(v any) ([]any, bool) {
-	items, ok := v.([]any)
-	if !ok {
+// isList reports whether the value is a list, and says so where it is not.
+func (w *walker) isList(v value) bool {
+	if v.kind() != yamldoc.List {
 		w.wrongType(v, "a list", "write each entry on a line of its own, with '- ' before it")
+		return false
 	}
-	return items, ok
+	return true
 }
 
 // utf8 checks that text is valid UTF-8, which protobuf's strings and JSON are.
-func (w *walker) utf8(s string) {
+func (w *walker) utf8(s string) bool {
 	if !utf8.ValidString(s) {
-		w.add(finding.New(finding.WS931, w.path.String(), quote(s)+" is not valid UTF-8", "save the text as UTF-8"))
+		w.add(NotUTF8, quote(s)+" is not valid UTF-8", "save the text as UTF-8")
+		return false
 	}
+	return true
 }
 
-// unknown reports a field that is none of known.
-func (w *walker) unknown(name, in string, known func() []string) {
-	hint := ""
-	if !w.full() { // a hint takes its time
-		hint = nameHint(name, known())
+// tooDeep reports whether the walk is too deep, and says so where it is.
+func (w *walker) tooDeep() bool {
+	if len(w.path)-w.base <= maxDepth {
+		return false
 	}
-	w.add(finding.New(finding.WS920, w.path.String(), fmt.Sprintf("the field %s is not known in %s", quote(name), in), hint))
+	w.add(TooDeep, fmt.Sprintf("the value is nested more than %d levels deep", maxDepth), "flatten the configuration")
+	return true
 }
-
-// fieldNames returns the names of the message's fields that can stand for name.
-func (w *walker) fieldNames(name string, md protoreflect.MessageDescriptor) []string {
-	if fd := md.Fields().ByTextName(name); fd != nil { // the CRD's other spelling
-		return []string{fd.JSONName()}
-	}
-	names := make([]string, md.Fields().Len())
-	for i := range names {
-		fd := md.Fields().Get(i)
-		// Values of EnvoyFilters are mostly written with proto field names, as in Envoy's documentation.
-		if w.dialect == ProtoJSON && strings.ToLower(name) == name {
-			names[i] = fd.TextName()
-		} else {
-			names[i] = fd.JSONName()
-		}
-	}
-	return names
-}
-
-func (w *walker) wrongType(v any, want, hint string) {
-	w.add(finding.New(finding.WS921, w.path.String(), fmt.Sprintf("%s is not %s", describe(v), want), hint))
-}
-
-func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {
-	hint := ""
-	if !w.full() {
-		hint = valueHint(ed)
-		if n := nearest(name, valueNames(ed)); n != "" {
-			hint = fmt.Sprintf("did you mean %s? %s", n, hint)
-		}
-	}
-	w.add(finding.New(finding.WS922, w.path.String(), fmt.Sprintf("%s is not a value of %s", quote(name), ed.FullName()), hint))
-}
-
-func (w *walker) outOfRange(v any, kind protoreflect.Kind) {
-	hint := "write a number in this range"
-	if !isFloat(kind) {
-		hint += ", in digits only"
-	}
-	w.add(finding.New(finding.WS923, w.path.String(), fmt.Sprintf("%s is not %s", describe(v), rangeOf(kind)), hint))
-}
-
-// rangeOf says which numbers a kind takes.
-func rangeOf(kind protoreflect.Kind) string {
-	switch numberMessage(kind).(type) {
-	case *wrapperspb.Int32Value:
-		return "a whole number from -2147483648 to 2147483647"
-	case *wrapperspb.Int64Value:
-		return "a whole number from -9223372036854775808 to 9223372036854775807"
-	case *wrapperspb.UInt32Value:
-		return "a whole number from 0 to 4294967295"
-	case *wrapperspb.UInt64Value:
-		return "a whole number from 0 to 18446744073709551615"
-	case *wrapperspb.FloatValue:
-		return "a number that fits into 32 bits of floating point"
-	}
-	return "a number that fits into 64 bits of floating point"
-}
-
-func (w *walker) malformed(v any, what, hint string) {
-	w.add(finding.New(finding.WS924, w.path.String(), fmt.Sprintf("%s is not a %s", describe(v), what), hint))
-}
-
-func (w *walker) both(name, first string) {
-	w.add(finding.New(finding.WS925, w.path.String(), fmt.Sprintf("%s is set together with %s", name, first),
-		fmt.Sprintf("set only one of %s and %s", first, name)))
-}
-
-func (w *walker) twice(name, first string) {
-	w.add(finding.New(finding.WS926, w.path.String(), fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them"))
-}
-
-func (w *walker) badAny(message, hint string) {
-	w.add(finding.New(finding.WS927, w.path.String(), message, hint))
-}
-
-func (w *walker) unknownType(url string) {
-	hint := "correct the name: it is the full name of an Envoy message, as its documentation gives it, after \"type.googleapis.com/\""
-	name := url[strings.LastIndexByte(url, '/')+1:]
-	switch {
-	case strings.Contains(name, ".v2.") || strings.Contains(name, ".v2alpha."):
-		hint = "Envoy dropped its v2 API in release 1.18: give the v3 type"
-	case strings.HasPrefix(name, "envoy.config.listener.v3.") && strings.HasSuffix(name, "ListenerManager"):
-		hint = "Envoy moved its listener managers in release 1.39, and istiod follows in 1.31: give the type of the same name in envoy.config.bootstrap.v3"
-	}
-	w.add(finding.New(finding.WS928, w.path.String(), fmt.Sprintf("the type %s is not known", quote(url)), hint))
-}
-
-func (w *walker) tooDeep() {
-	w.add(finding.New(finding.WS929, w.path.String(), fmt.Sprintf("the value is nested more than %d levels deep", maxDepth), "flatten the configuration"))
-}
-
-// refused turns what protojson alone finds into a finding.
-func (w *walker) refused(err error) {
-	w.add(finding.New(finding.WS930, w.path.String(), "protobuf refuses the value: "+protoText(err), "correct the value"))
-}
-
-// protoText returns what an error of protobuf says. Its text has no-break spaces in some builds and not in others, and
-// the position in a JSON text that the user has not seen.
-func protoText(err error) string {
-	text := strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto:"))
-	if position, rest, ok := strings.Cut(text, "): "); ok && strings.Contains(position, "(line ") {
-		return rest
-	}
-	return text
-}
-
-// describe names a value with its type, cut to a length that a message can hold.
-func describe(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return strconv.FormatBool(v)
-	case string:
-		return "the string " + quote(v)
-	case json.Number:
-		return "the number " + cut(string(v))
-	case float64:
-		return "the number " + strconv.FormatFloat(v, 'g', -1, 64)
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "a list"
-	}
-	return fmt.Sprintf("a value of the Go type %T", v)
-}
-
-// found is as describe, for a field that must be there.
-func found(v any) string {
-	if v == nil {
-		return "missing"
-	}
-	return describe(v)
-}
-
-// quote returns s in quotes with its line breaks and control characters escaped, cut to a length that a message can hold.
-func quote(s string) string { return strconv.Quote(cut(s)) }
-
-// cut returns s, or its beginning and "…" where it is longer than any name of Kubernetes.
-func cut(s string) string {
-	const limit = 320
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
-}
-
-// nameHint names the field that was probably meant, or else those that there are.
-func nameHint(name string, known []string) string {
-	switch n := nearest(name, known); {
-	case n != "":
-		return fmt.Sprintf("did you mean %s?", n)
-	case len(known) == 0:
-		return "remove it: there are no fields here"
-	}
-	return "the fields are " + some(known)
-}
-
-func valueHint(ed protoreflect.EnumDescriptor) string {
-	return "The values are " + some(valueNames(ed))
-}
-
-// some lists names, up to a number that a hint can hold.
-func some(names []string) string {
-	const most = 12
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
-func valueNames(ed protoreflect.EnumDescriptor) []string {
-	names := make([]string, ed.Values().Len())
-	for i := range names {
-		names[i] = string(ed.Values().Get(i).Name())
-	}
-	return names
-}
-
-// nearest returns the one of names that differs least from name, where it is near enough to be a slip, else "".
-func nearest(name string, names []string) string {
-	if len(name) > 63 {
-		return ""
-	}
-	best, least := "", 2+len(name)/5
-	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance counts the bytes to insert, delete or replace to make a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
-}
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 )
 
 // AppendYAML appends the object to dst as one YAML document, without a "---" line before it, and returns the extended
@@ -62,7 +63,7 @@ func (o Object) encodable() error {
 type encoder struct {
 	dst  []byte
 	err  error
-	path path // to the mapping or sequence that is being written
+	path fieldpath.Path // to the mapping or sequence that is being written
 
 	forms map[protoreflect.MessageDescriptor]*form // of the messages that were written so far
 
@@ -115,7 +116,7 @@ var encoders = sync.Pool{New: func() any {
 
 // A place is where a value is to be written: a key of a mapping or an entry of a sequence.
 type place struct {
-	step
+	fieldpath.Step
 	column int  // where the key or the "- " stands
 	padded bool // the line is written up to the column: "- " stands before it
 	plain  bool // the key is known to be plainly safe
@@ -127,40 +128,38 @@ type level struct {
 	padded bool // the line is written up to the column of the next place
 }
 
-func (l *level) at(s step) place {
-	p := place{step: s, column: l.column, padded: l.padded}
+func (l *level) at(s fieldpath.Step) place {
+	p := place{Step: s, column: l.column, padded: l.padded}
 	l.padded = false
 	return p
 }
 
 func (e *encoder) object(o Object) {
 	var root level
-	e.string(root.at(field("apiVersion")), o.APIVersion)
-	e.string(root.at(field("kind")), o.Kind)
+	e.string(root.at(fieldpath.Name("apiVersion")), o.APIVersion)
+	e.string(root.at(fieldpath.Name("kind")), o.Kind)
 
-	metadata := e.openMapping(root.at(field("metadata")))
+	metadata := e.openMapping(root.at(fieldpath.Name("metadata")))
 	if len(o.Annotations) > 0 {
-		e.stringMap(metadata.at(field("annotations")), o.Annotations)
+		e.stringMap(metadata.at(fieldpath.Name("annotations")), o.Annotations)
 	}
 	if len(o.Labels) > 0 {
-		e.stringMap(metadata.at(field("labels")), o.Labels)
+		e.stringMap(metadata.at(fieldpath.Name("labels")), o.Labels)
 	}
-	e.string(metadata.at(field("name")), o.Name)
+	e.string(metadata.at(fieldpath.Name("name")), o.Name)
 	if o.Namespace != "" {
-		e.string(metadata.at(field("namespace")), o.Namespace)
+		e.string(metadata.at(fieldpath.Name("namespace")), o.Namespace)
 	}
 	e.close()
 
 	spec := o.Spec.ProtoReflect()
-	e.message(root.at(field("spec")), spec, e.formOf(spec.Descriptor()))
+	e.message(root.at(fieldpath.Name("spec")), spec, e.formOf(spec.Descriptor()))
 }
 
 // fail keeps the first error.
 func (e *encoder) fail(at place, err error) {
 	if e.err == nil {
-		e.path.push(at.step)
-		e.err = fmt.Errorf("%s: %w", e.path.String(), err)
-		e.path.pop()
+		e.err = fmt.Errorf("%s: %w", e.path.At(at.Step), err)
 	}
 }
 
@@ -170,15 +169,16 @@ func (e *encoder) begin(at place) (column int, inline bool) {
 	if !at.padded {
 		e.pad(at.column)
 	}
+	name, isKey := at.Name()
 	switch {
-	case at.index >= 0:
+	case !isKey:
 		e.dst = append(e.dst, "- "...)
 		return at.column + 2, true
-	case at.plain || isPlainKey(at.name):
-		e.dst = append(append(e.dst, at.name...), ':')
+	case at.plain || isPlainKey(name):
+		e.dst = append(append(e.dst, name...), ':')
 		return at.column, false
 	}
-	text, inline := keyText(at.name, at.column)
+	text, inline := keyText(name, at.column)
 	e.dst = append(e.dst, text...)
 	if inline {
 		return at.column + 2, true
@@ -207,7 +207,7 @@ func (e *encoder) beginScalar(at place) {
 // openMapping begins a mapping that has entries, which close ends.
 func (e *encoder) openMapping(at place) level {
 	column, inline := e.begin(at)
-	e.path.push(at.step)
+	e.path.Push(at.Step)
 	if inline {
 		return level{column: column, padded: true}
 	}
@@ -218,14 +218,14 @@ func (e *encoder) openMapping(at place) level {
 // openSequence begins a sequence that has entries, which close ends. Below a key it is not indented.
 func (e *encoder) openSequence(at place) level {
 	column, inline := e.begin(at)
-	e.path.push(at.step)
+	e.path.Push(at.Step)
 	if !inline {
 		e.dst = append(e.dst, '\n')
 	}
 	return level{column: column, padded: inline}
 }
 
-func (e *encoder) close() { e.path.pop() }
+func (e *encoder) close() { e.path.Pop() }
 
 // string writes a string: as it is where that is plainly safe, and else as sigs.k8s.io/yaml writes it.
 func (e *encoder) string(at place, s string) {
@@ -237,7 +237,7 @@ func (e *encoder) string(at place, s string) {
 	case !utf8.ValidString(s):
 		e.fail(at, fmt.Errorf("%s is not valid UTF-8", quote(s)))
 	default:
-		text := foreignString(at.step, s, at.column)
+		text := foreignString(at.Step, s, at.column)
 		if text == "" {
 			e.beginScalar(at)
 			e.dst = append(appendQuoted(e.dst, s), '\n')
@@ -259,9 +259,9 @@ func (e *encoder) stringMap(at place, m map[string]string) {
 	sortKeys(e.keys[first:])
 	entries := e.openMapping(at)
 	for i := first; i < first+len(m); i++ {
-		at := entries.at(entry(e.keys[i]))
+		at := entries.at(fieldpath.Name(e.keys[i]))
 		if e.validKey(at) {
-			e.string(at, m[at.name])
+			e.string(at, m[e.keys[i]])
 		}
 	}
 	e.close()
@@ -269,7 +269,7 @@ func (e *encoder) stringMap(at place, m map[string]string) {
 }
 
 func (e *encoder) validKey(at place) bool {
-	if !utf8.ValidString(at.name) {
+	if name, _ := at.Name(); !utf8.ValidString(name) {
 		e.fail(at, errors.New("the key is not valid UTF-8"))
 		return false
 	}
@@ -284,7 +284,7 @@ func (e *encoder) message(at place, m protoreflect.Message, f *form) {
 	case !m.IsValid():
 		e.fail(at, errors.New("there is a nil entry"))
 		return
-	case len(e.path.steps) > maxDepth:
+	case len(e.path) > maxDepth:
 		e.fail(at, errTooDeep)
 		return
 	case f.own:
@@ -303,7 +303,7 @@ func (e *encoder) message(at place, m protoreflect.Message, f *form) {
 	mapping := e.openMapping(at)
 	for i := first; i < last; i++ {
 		fd, v := e.fields[i].formField, e.fields[i].value
-		at := mapping.at(field(fd.name))
+		at := mapping.at(fieldpath.Name(fd.name))
 		at.plain = fd.plain
 		switch {
 		case fd.isList:
@@ -324,7 +324,7 @@ var errTooDeep = fmt.Errorf("the values are nested more than %d levels deep", ma
 func (e *encoder) list(at place, fd *formField, list protoreflect.List) {
 	items := e.openSequence(at)
 	for i := range list.Len() {
-		e.single(items.at(item(i)), fd, list.Get(i))
+		e.single(items.at(fieldpath.Index(i)), fd, list.Get(i))
 	}
 	e.close()
 }
@@ -340,7 +340,7 @@ func (e *encoder) protoMap(at place, fd *formField, m protoreflect.Map) {
 	slices.SortStableFunc(e.entries[first:], func(a, b mapEntry) int { return compareKeys(a.key, b.key) })
 	mapping := e.openMapping(at)
 	for i := first; i < first+m.Len(); i++ {
-		at := mapping.at(entry(e.entries[i].key))
+		at := mapping.at(fieldpath.Name(e.entries[i].key))
 		if e.validKey(at) {
 			e.single(at, fd, e.entries[i].value)
 		}
@@ -509,9 +509,9 @@ func (e *encoder) structure(at place, s *structpb.Struct) {
 	sortKeys(e.keys[first:])
 	entries := e.openMapping(at)
 	for i := first; i < first+len(s.GetFields()); i++ {
-		at := entries.at(field(e.keys[i]))
+		at := entries.at(fieldpath.Name(e.keys[i]))
 		if e.validKey(at) {
-			e.value(at, s.GetFields()[at.name])
+			e.value(at, s.GetFields()[e.keys[i]])
 		}
 	}
 	e.close()
@@ -525,13 +525,13 @@ func (e *encoder) listValue(at place, l *structpb.ListValue) {
 	}
 	items := e.openSequence(at)
 	for i, v := range l.GetValues() {
-		e.value(items.at(item(i)), v)
+		e.value(items.at(fieldpath.Index(i)), v)
 	}
 	e.close()
 }
 
 func (e *encoder) value(at place, v *structpb.Value) {
-	if len(e.path.steps) > maxDepth {
+	if len(e.path) > maxDepth {
 		e.fail(at, errTooDeep)
 	}
 	if e.err != nil { // a value that holds itself twice would go on for ages

@@ -97,6 +97,9 @@ func jsonOwnForm(m protoreflect.Message) any {
 		return m.GetValue()
 	}
 	data, _ := protojson.Marshal(m.Interface())
-	tree, _ := readJSON(data)
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var tree any
+	_ = decoder.Decode(&tree) // it is JSON
 	return tree
 }

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 )
 
 // maxPlainKey is less than the 128 bytes beyond which sigs.k8s.io/yaml writes a key as "? key".
@@ -29,7 +31,7 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// isPlain says whether sigs.k8s.io/yaml writes s, at whatever place, as it stands. It is narrow: a letter or '^' first,
+// isPlain reports whether sigs.k8s.io/yaml writes s, at whatever place, as it stands. It is narrow: a letter or '^' first,
 // no spaces, no word that YAML 1.1 reads as anything but a string.
 func isPlain(s string) bool {
 	if s == "" || s[0] != '^' && !isASCIILetter(s[0]) {
@@ -43,12 +45,12 @@ func isPlain(s string) bool {
 	return !isWord(s)
 }
 
-// isPlainKey says whether s is plainly safe as a key.
+// isPlainKey reports whether s is plainly safe as a key.
 func isPlainKey(s string) bool { return len(s) <= maxPlainKey && isPlain(s) }
 
 func isASCIILetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// isWord says whether YAML 1.1 has a meaning for s, in some spelling: a boolean or null.
+// isWord reports whether YAML 1.1 has a meaning for s, in some spelling: a boolean or null.
 func isWord(s string) bool {
 	if len(s) > len("false") {
 		return false
@@ -82,11 +84,11 @@ func quotedWord(s string) string {
 
 // foreignString returns the lines with which sigs.k8s.io/yaml writes the string s as the entry at of a mapping or
 // sequence whose keys or "- " stand at column; and "" where sigs.k8s.io/yaml does not read them back as they were.
-func foreignString(at step, s string, column int) string {
-	if at.index >= 0 {
-		return foreign([]any{s}, column/2+1)
+func foreignString(at fieldpath.Step, s string, column int) string {
+	if name, ok := at.Name(); ok {
+		return foreign(map[string]any{name: s}, column/2)
 	}
-	return foreign(map[string]any{at.name: s}, column/2)
+	return foreign([]any{s}, column/2+1)
 }
 
 // keyText returns what stands before a value whose key is not plainly safe: `"on":`, or the two lines "? …" and ": "
@@ -195,7 +197,7 @@ func compareKeys(a, b string) int {
 	return cmp.Compare(ar, br)
 }
 
-// endsInNumber says whether the digits at the end of s are more than zeros.
+// endsInNumber reports whether the digits at the end of s are more than zeros.
 func endsInNumber(s string) bool {
 	for {
 		r, size := utf8.DecodeLastRuneInString(s)

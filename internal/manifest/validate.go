@@ -4,9 +4,12 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/names"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -20,14 +23,14 @@ const maxAnnotations = 256 << 10
 func (o Object) Validate() finding.List {
 	var list finding.List
 	if o.Name == "" {
-		list = append(list, missingName())
+		list = append(list, finding.New(NoName, "metadata.name", missingName, nameItself))
 	} else if reason := names.Subdomain(o.Name); reason != "" {
-		list = append(list, finding.New(finding.WS952, "metadata.name", quote(o.Name)+" "+reason,
+		list = append(list, finding.New(BadName, "metadata.name", quote(o.Name)+" "+reason,
 			`write a name such as "websockets-server"`))
 	}
 	if o.Namespace != "" {
 		if reason := names.Label(o.Namespace); reason != "" {
-			list = append(list, finding.New(finding.WS953, "metadata.namespace", quote(o.Namespace)+" "+reason,
+			list = append(list, finding.New(BadNamespace, "metadata.namespace", quote(o.Namespace)+" "+reason,
 				`write a namespace such as "default"`))
 		}
 	}
@@ -35,9 +38,10 @@ func (o Object) Validate() finding.List {
 	return append(list, validateAnnotations(o.Annotations)...)
 }
 
-func missingName() finding.Finding {
-	return finding.New(finding.WS951, "metadata.name", "the object has no name", "give it a name; generateName does not do")
-}
+const (
+	missingName = "the object has no name"
+	nameItself  = "give it a name; generateName does not do"
+)
 
 func validateLabels(labels map[string]string) finding.List {
 	good := true
@@ -48,14 +52,14 @@ func validateLabels(labels map[string]string) finding.List {
 		return nil
 	}
 	var list finding.List
-	for _, key := range sortedKeys(labels) {
-		path := "metadata.labels[" + quote(key) + "]"
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		path := fieldpath.Path{fieldpath.Name("metadata"), fieldpath.Name("labels"), fieldpath.Name(key)}.String()
 		if reason := names.QualifiedName(key); reason != "" {
-			list = append(list, finding.New(finding.WS954, path, "the key "+quote(key)+" "+reason,
+			list = append(list, finding.New(BadLabelKey, path, "the key "+quote(key)+" "+reason,
 				`write a key such as "app" or "app.kubernetes.io/name"`))
 		}
 		if value := labels[key]; names.LabelValue(value) != "" {
-			list = append(list, finding.New(finding.WS955, path, quote(value)+" "+names.LabelValue(value),
+			list = append(list, finding.New(BadLabelValue, path, quote(value)+" "+names.LabelValue(value),
 				"shorten or rewrite the value, or make it an annotation"))
 		}
 	}
@@ -70,23 +74,23 @@ func validateAnnotations(annotations map[string]string) finding.List {
 	}
 	var list finding.List
 	if size > maxAnnotations {
-		list = append(list, finding.New(finding.WS957, "metadata.annotations", fmt.Sprintf("the annotations have %d bytes", size),
+		list = append(list, finding.New(AnnotationsTooLarge, "metadata.annotations", fmt.Sprintf("the annotations have %d bytes", size),
 			fmt.Sprintf("keep the keys and values together below %d bytes", maxAnnotations)))
 	}
 	if good {
 		return list
 	}
-	for _, key := range sortedKeys(annotations) {
-		path := "metadata.annotations[" + quote(key) + "]"
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		path := fieldpath.Path{fieldpath.Name("metadata"), fieldpath.Name("annotations"), fieldpath.Name(key)}.String()
 		if reason := annotationKey(key); reason != "" {
-			list = append(list, finding.New(finding.WS956, path, "the key "+quote(key)+" "+reason,
+			list = append(list, finding.New(BadAnnotationKey, path, "the key "+quote(key)+" "+reason,
 				`write a key such as "example.com/owner"`))
 		}
 		if reason := refusedByIstiod(key); reason != "" {
-			list = append(list, finding.New(finding.WS958, path, quote(key)+" "+reason, "remove the annotation"))
+			list = append(list, finding.New(AnnotationRefused, path, quote(key)+" "+reason, "remove the annotation"))
 		}
 		if value := annotations[key]; !utf8.ValidString(value) {
-			list = append(list, finding.New(finding.WS959, path, quote(value)+" is not valid UTF-8", "save the text as UTF-8"))
+			list = append(list, finding.New(AnnotationNotUTF8, path, quote(value)+" is not valid UTF-8", "save the text as UTF-8"))
 		}
 	}
 	return list

@@ -32,11 +32,11 @@ func TestValidate(t *testing.T) {
 			`WS954 metadata.labels["b c"]: the key "b c" must consist of`,
 			`WS955 metadata.labels["b c"]: "d e" must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit (shorten`}},
 		{"a long value is cut", Object{Name: "a", Labels: map[string]string{"b": strings.Repeat("c", 1000)}}, []string{
-			`WS955 metadata.labels["b"]: "` + strings.Repeat("c", 320) + `…" must be no more than 63 bytes`}},
+			`WS955 metadata.labels.b: "` + strings.Repeat("c", 320) + `…" must be no more than 63 bytes`}},
 		{"annotations in their order", Object{Name: "a", Annotations: map[string]string{
 			"": "", "b": "\xff", "istio.io/dry-run": "true", "internal.istio.io/webhook-always-reject": "", "internal.istio.io/parents": "a", "internal.istio.io/parent-namespace": "a"}}, []string{
 			`WS956 metadata.annotations[""]: the key "" must not be empty`,
-			`WS959 metadata.annotations["b"]: "\xff" is not valid UTF-8 (save`,
+			`WS959 metadata.annotations.b: "\xff" is not valid UTF-8 (save`,
 			`WS958 metadata.annotations["internal.istio.io/parent-namespace"]: "internal.istio.io/parent-namespace" is set by istiod alone (remove the annotation)`,
 			`WS958 metadata.annotations["internal.istio.io/parents"]: "internal.istio.io/parents" is set by`,
 			`WS958 metadata.annotations["internal.istio.io/webhook-always-reject"]: "internal.istio.io/webhook-always-reject" makes istiod refuse`,

@@ -4,7 +4,6 @@ package traffic
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -14,20 +13,16 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
@@ -43,77 +38,43 @@ type Filter struct {
 type Patch struct {
 	*networking.EnvoyFilter_EnvoyConfigObjectPatch
 	Path string // spec.configPatches[i]
-	// Value is patch.value, as istiod reads it: without the fields that Envoy's API does not have. It is nil for an applyTo
-	// of which no rule asks, and where istiod does not read it either.
+	// Value is patch.value, as istiod reads it: without the fields that Envoy's API does not have. It is nil for a REMOVE.
 	Value proto.Message
 	// Config is what the typed_config of the Value holds, or nil.
 	Config   proto.Message
 	Releases *Releases
 }
 
-// The names of the HttpConnectionManager in a match.
-const (
-	ManagerName    = "envoy.filters.network.http_connection_manager"
-	oldManagerName = "envoy.http_connection_manager"
-)
+// A patchKey finds a patch that other filters have, too.
+type patchKey struct {
+	config *networking.EnvoyFilter_EnvoyConfigObjectPatch
+	index  int
+}
 
-func newFilter(o *manifests.Object, f *envoyfilter.Filter) *Filter {
-	filter := &Filter{Object: o, Spec: f.Spec}
+func (m *Model) addFilter(o *manifests.Object, f *manifests.EnvoyFilter) {
+	filter := &Filter{Object: o, Spec: f.Spec, Patches: make([]*Patch, 0, len(f.Values))}
+	m.Filters = append(m.Filters, filter)
 	for i, c := range f.Spec.GetConfigPatches() {
+		key := patchKey{c, i}
+		if p := m.patches[key]; p != nil {
+			filter.Patches = append(filter.Patches, p)
+			continue
+		}
 		p := &Patch{EnvoyFilter_EnvoyConfigObjectPatch: c, Path: "spec.configPatches[" + strconv.Itoa(i) + "]"}
-		p.Value, p.Config = decode(c)
+		if c.GetPatch().GetOperation() != networking.EnvoyFilter_Patch_REMOVE && f.Values[i] != nil {
+			p.Value = f.Values[i]
+			if value, ok := p.Value.(interface{ GetTypedConfig() *anypb.Any }); ok {
+				p.Config = Unpack(value.GetTypedConfig())
+			}
+		}
+		text := c.GetMatch().GetProxy().GetProxyVersion()
+		if m.patterns[text] == nil {
+			m.patterns[text] = m.releases(text)
+		}
+		p.Releases = m.patterns[text]
 		filter.Patches = append(filter.Patches, p)
+		m.patches[key] = p
 	}
-	return filter
-}
-
-// resolver finds messages as istiod's reader does. Those of Envoy's v2 API, which istiod took until 1.9, are read as what
-// they became: the fields that are asked for have kept their names.
-type resolver struct{ envoyapi.Resolver }
-
-const oldManagerType = "envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager"
-
-func (r resolver) FindMessageByURL(url string) (protoreflect.MessageType, error) {
-	if strings.HasSuffix(url, "/"+oldManagerType) {
-		url = "type.googleapis.com/" + string((&managerv3.HttpConnectionManager{}).ProtoReflect().Descriptor().FullName())
-	}
-	return r.Resolver.FindMessageByURL(url)
-}
-
-var types = resolver{envoyapi.Types}
-
-// decode reads the value of a patch, and what its typed_config holds.
-func decode(c *networking.EnvoyFilter_EnvoyConfigObjectPatch) (value, config proto.Message) {
-	if c.GetPatch().GetValue() == nil || c.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_REMOVE {
-		return nil, nil
-	}
-	switch c.GetApplyTo() {
-	case networking.EnvoyFilter_NETWORK_FILTER:
-		value = &listenerv3.Filter{}
-	case networking.EnvoyFilter_HTTP_FILTER:
-		value = &managerv3.HttpFilter{}
-	case networking.EnvoyFilter_CLUSTER:
-		value = &clusterv3.Cluster{}
-	case networking.EnvoyFilter_HTTP_ROUTE:
-		value = &routev3.Route{}
-	case networking.EnvoyFilter_VIRTUAL_HOST:
-		value = &routev3.VirtualHost{}
-	case networking.EnvoyFilter_ROUTE_CONFIGURATION:
-		value = &routev3.RouteConfiguration{}
-	default:
-		return nil, nil
-	}
-	text, err := json.Marshal(c.GetPatch().GetValue().AsMap())
-	if err != nil {
-		return nil, nil
-	}
-	if (protojson.UnmarshalOptions{DiscardUnknown: true, Resolver: types}).Unmarshal(text, value) != nil {
-		return nil, nil
-	}
-	if f, ok := value.(interface{ GetTypedConfig() *anypb.Any }); ok {
-		config = Unpack(f.GetTypedConfig())
-	}
-	return value, config
 }
 
 // Unpack returns the message in an Any, or nil where it is of no known type.
@@ -121,7 +82,7 @@ func Unpack(a *anypb.Any) proto.Message {
 	if a == nil {
 		return nil
 	}
-	mt, err := types.FindMessageByURL(a.GetTypeUrl())
+	mt, err := envoyapi.Types.FindMessageByURL(a.GetTypeUrl())
 	if err != nil {
 		return nil
 	}
@@ -175,6 +136,11 @@ func (p *Patch) Connects() bool {
 	return ok && p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_MERGE && manager.GetHttp2ProtocolOptions().GetAllowConnect()
 }
 
+// OnlyConnects reports whether the patch sets allow_connect and nothing else.
+func (p *Patch) OnlyConnects() bool {
+	return p.Connects() && proto.Equal(p.Config, &managerv3.HttpConnectionManager{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true}})
+}
+
 // Context returns the context that the patch is for.
 func (p *Patch) Context() networking.EnvoyFilter_PatchContext { return p.GetMatch().GetContext() }
 
@@ -193,9 +159,9 @@ func (m *Model) NamesManager(p *Patch) bool {
 	switch p.FilterName() {
 	case "":
 		return true // WS242 says what comes of it
-	case ManagerName:
+	case istio.ManagerFilter:
 		return m.Every(version.ConnectionManagerName)
-	case oldManagerName:
+	case istio.OldManagerFilter:
 		return m.Every(version.OldConnectionManagerName)
 	}
 	return false
@@ -325,33 +291,21 @@ func clusterMatches(match *networking.EnvoyFilter_ClusterMatch, host string, por
 	return (match.GetService() == "" || match.GetService() == host) && (match.GetPortNumber() == 0 || match.GetPortNumber() == port)
 }
 
-// indexFilter enters the filter under one label of its selector, so that a workload finds it by its own labels.
+// indexFilter enters the filter under each label of its selector, so that a workload finds it by its own labels.
 func (m *Model) indexFilter(f *Filter) {
-	patterns := map[string]*Releases{}
-	for _, p := range f.Patches {
-		text := p.GetMatch().GetProxy().GetProxyVersion()
-		if patterns[text] == nil {
-			patterns[text] = m.releases(text)
-		}
-		p.Releases = patterns[text]
-	}
 	ns := f.InNamespace()
-	if len(f.Spec.GetTargetRefs()) > 0 {
-		if m.Every(version.TargetRefsHonoured) {
-			return // it reaches no sidecar
-		}
-		m.filtersBy[podKey{ns, ""}] = append(m.filtersBy[podKey{ns, ""}], f)
+	refs := len(f.Spec.GetTargetRefs()) > 0
+	if refs && m.Every(version.TargetRefsHonoured) {
+		return // it reaches no sidecar
+	}
+	if refs || len(f.Selector()) == 0 {
+		m.filtersBy[podKey{namespace: ns}] = append(m.filtersBy[podKey{namespace: ns}], f)
 		return
 	}
 	for k, v := range f.Selector() {
-		key := podKey{ns, k + "=" + v}
-		m.filtersByAny[key] = append(m.filtersByAny[key], f)
+		key := podKey{ns, k, v}
+		m.filtersBy[key] = append(m.filtersBy[key], f)
 	}
-	label := ""
-	if keys := slices.Sorted(maps.Keys(f.Selector())); len(keys) > 0 {
-		label = keys[0] + "=" + f.Selector()[keys[0]]
-	}
-	m.filtersBy[podKey{ns, label}] = append(m.filtersBy[podKey{ns, label}], f)
 }
 
 // filtersOf returns the filters that istiod applies to the workload's sidecars. Of pods that are not known, a Service's
@@ -363,28 +317,45 @@ func (m *Model) filtersOf(w *Workload) []*Filter {
 	if w.namespace != m.Root {
 		namespaces = append(namespaces, w.namespace)
 	}
-	add := func(key podKey) {
-		for _, f := range m.filtersBy[key] {
-			if Carries(labels, f.Selector()) {
-				out = append(out, f)
-			}
-		}
-	}
 	for _, ns := range namespaces {
-		add(podKey{ns, ""})
-		for k, v := range labels {
-			if w.IsKnown() {
-				add(podKey{ns, k + "=" + v})
-				continue
-			}
-			for _, f := range m.filtersByAny[podKey{ns, k + "=" + v}] {
-				if !contradicts(labels, f.Selector()) && !slices.Contains(out, f) {
+		out = append(out, m.filtersBy[podKey{namespace: ns}]...)
+		for _, k := range slices.Sorted(maps.Keys(labels)) {
+			filters := m.filtersBy[podKey{ns, k, labels[k]}]
+			for _, f := range filters {
+				selects := Carries(labels, f.Selector()) || !w.IsKnown() && !contradicts(labels, f.Selector())
+				// A filter that asks for several of the labels stands under each of them.
+				if selects && first(f.Selector(), labels) == k {
 					out = append(out, f)
 				}
 			}
 		}
 	}
 	return out
+}
+
+// FiltersFor returns the filters that reach pods behind a Service, each once.
+func (m *Model) FiltersFor(s *Service) []*Filter {
+	var out []*Filter
+	workloads, _ := m.podsOf(s, nil)
+	for _, w := range workloads {
+		for _, f := range m.filtersOf(w) {
+			if !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// first returns the first key of a selector that the labels have.
+func first(selector, labels map[string]string) string {
+	key := ""
+	for k := range selector {
+		if _, ok := labels[k]; ok && (key == "" || k < key) {
+			key = k
+		}
+	}
+	return key
 }
 
 // Releases is which releases a proxyVersion matches.

@@ -130,6 +130,7 @@ func (m *Model) Judge(ctx context.Context) ([]*Reach, error) {
 			out = append(out, m.byPatch(f, p)...)
 		}
 	}
+	clear(m.judged)
 	return out, ctx.Err()
 }
 
@@ -175,7 +176,7 @@ func (m *Model) byMesh(mesh *Mesh) []*Reach {
 			i := slices.IndexFunc(s.Ports, func(p manifests.ServicePort) bool { return p.Port == port })
 			return m.Kind(s, i) == HTTP1
 		})
-		reach.Pods = slices.DeleteFunc(reach.Pods, func(p Pod) bool { return p.IsGateway() })
+		reach.Pods = slices.DeleteFunc(slices.Clone(reach.Pods), func(p Pod) bool { return p.IsGateway() })
 		if len(reach.Ports) > 0 {
 			out = append(out, reach)
 		}
@@ -338,7 +339,7 @@ func (m *Model) pods(r *Reach, subset map[string]string) ([]Pod, bool) {
 		}
 	}
 	if judged, ok := m.judged[key]; ok {
-		return slices.Clone(judged.pods), judged.known
+		return judged.pods, judged.known
 	}
 	workloads, known := m.podsOf(r.Service, subset)
 	pods := make([]Pod, 0, len(workloads))
@@ -351,7 +352,7 @@ func (m *Model) pods(r *Reach, subset map[string]string) ([]Pod, bool) {
 		pods = append(pods, p)
 	}
 	m.judged[key] = judgement{pods, known}
-	return slices.Clone(pods), known
+	return pods, known
 }
 
 // A judgement is what was found out about the pods behind a Service.

@@ -10,6 +10,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // normalize makes of a tree as goyaml.v3 reads it one as kubectl reads it, in place. Kubectl reads with
@@ -147,7 +148,7 @@ func (r *reader) unique(n *yaml.Node) {
 		}
 		if own[key.Value] {
 			r.path.Push(fieldpath.Name(key.Value))
-			r.add(DuplicateKey, key.Line, fmt.Sprintf("the key %s stands twice", strconv.Quote(cut(key.Value))), "remove one of them")
+			r.add(finding.New(DuplicateKey, r.path.String(), fmt.Sprintf("the key %s stands twice", strconv.Quote(cut(key.Value))), "remove one of them"), key.Line)
 			r.path.Pop()
 		}
 		own[key.Value] = true
@@ -207,11 +208,13 @@ func (r *reader) key(n *yaml.Node) *yaml.Node {
 	text := n.Value
 	switch n.Tag {
 	case nullTag:
-		r.add(Malformed, n.Line, "a key is null", "write the key in quotes")
+		r.badKey(n, "a key is null")
 		text = "null"
+	case boolTag:
+		text = words[text].value
 	case intTag:
 		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
-			r.add(Malformed, n.Line, "the key "+text+" is a number of more than 63 bits", "write the key in quotes")
+			r.badKey(n, "the key "+text+" is a number of more than 63 bits")
 		}
 	case floatTag:
 		f, _ := strconv.ParseFloat(text, 64)
@@ -266,7 +269,7 @@ func (r *reader) scalar(n *yaml.Node) {
 	case tag == "" || tag == n.Tag || tag == timestampTag && isTimestamp(was):
 	case tag == floatTag && n.Tag == intTag && isInt64(n.Value):
 		f, _ := strconv.ParseFloat(n.Value, 64)
-		n.Tag, n.Value = floatTag, formatFloat(f)
+		n.Tag, n.Value = floatTag, FormatFloat(f)
 	default:
 		r.malformed(fmt.Sprintf("cannot decode %s `%s` as a %s", n.Tag, was, tag), n.Line)
 	}

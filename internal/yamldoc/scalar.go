@@ -15,7 +15,7 @@ const (
 	timestampTag = "!!timestamp"
 )
 
-// words are the scalars without quotes that are no strings and no numbers in digits.
+// words are the values of the scalars without quotes that are no strings and no numbers in digits.
 var words = map[string]struct{ tag, value string }{
 	"": {nullTag, ""}, "~": {nullTag, ""}, "null": {nullTag, ""}, "Null": {nullTag, ""}, "NULL": {nullTag, ""},
 	".nan": {floatTag, "NaN"}, ".NaN": {floatTag, "NaN"}, ".NAN": {floatTag, "NaN"},
@@ -35,8 +35,8 @@ func init() {
 	}
 }
 
-// resolve returns the tag and the value of a scalar without quotes, as goyaml.v2 reads it and JSON writes it. That is YAML
-// 1.1, but without numbers to the base of 60, and with those of Go's literals, such as 0o17.
+// resolve returns the tag of a scalar without quotes and its value, a number as JSON writes it. The meaning is that of
+// goyaml.v2: YAML 1.1, but without numbers to the base of 60, and with those of Go's literals, such as 0o17.
 func resolve(s string) (tag, value string) {
 	if s == "" {
 		return nullTag, ""
@@ -44,14 +44,14 @@ func resolve(s string) (tag, value string) {
 	switch c := s[0]; {
 	case strings.IndexByte("yYnNtTfFoO~", c) >= 0:
 		if w, ok := words[s]; ok {
-			return w.tag, w.value
+			return w.tag, s
 		}
 	case c == '.':
 		if w, ok := words[s]; ok {
 			return w.tag, w.value
 		}
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
-			return floatTag, formatFloat(f)
+			return floatTag, FormatFloat(f)
 		}
 	case c == '+' || c == '-' || '0' <= c && c <= '9':
 		if w, ok := words[s]; ok {
@@ -81,7 +81,7 @@ func number(s string) (tag, value string, ok bool) {
 	}
 	if yamlFloat.MatchString(s) {
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
-			return floatTag, formatFloat(f), true
+			return floatTag, FormatFloat(f), true
 		}
 	}
 	// What is left are digits after 0b with another sign in between.
@@ -102,8 +102,8 @@ func isInt64(s string) bool {
 	return err == nil
 }
 
-// formatFloat writes a number as encoding/json does, and one that JSON does not have as package strconv does.
-func formatFloat(f float64) string {
+// FormatFloat writes a number for JSON, and one that JSON does not have as package strconv does.
+func FormatFloat(f float64) string {
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}

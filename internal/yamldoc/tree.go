@@ -59,9 +59,12 @@ func (n *Node) Type() Kind {
 	return String
 }
 
-// Text returns a scalar as text: a string itself, "true" or "false", and a number as JSON writes it, so that 0x10 is
-// "16". A number that JSON does not have is "NaN", "+Inf" or "-Inf".
+// Text returns a scalar as text: a string itself, a number as JSON writes it, so that 0x10 is "16", and a Bool or Null as
+// it is written, which may be "on" or "~". A number that JSON does not have is "NaN", "+Inf" or "-Inf".
 func (n *Node) Text() string { return n.Value }
+
+// IsTrue reports whether a Bool is true.
+func (n *Node) IsTrue() bool { return words[n.Value].value == "true" }
 
 // Len returns the number of items of a List or of entries of a Map.
 func (n *Node) Len() int {
@@ -137,7 +140,7 @@ func (n *Node) Interface() any {
 	case Null:
 		return nil
 	case Bool:
-		return n.Value == "true"
+		return n.IsTrue()
 	case Number:
 		return json.Number(n.Value)
 	case String:

@@ -35,6 +35,12 @@ type Report struct {
 	// Unjudged is what could not be judged, since it depends on what is not among the manifests.
 	Unjudged []Unjudged
 	Kinds    map[string]int // how many objects of each kind were read, those that take no part included
+	// Sound are the Services at which nothing of Istio breaks WebSockets, as far as the manifests say, and Broken those at
+	// which something does. What lies outside Istio, such as TLS in the application or the idle time of a load balancer, is
+	// not judged.
+	Sound, Broken []string
+	// Limit is the smallest number of open WebSockets that a rule holds a client's proxy to, and 0 where none does.
+	Limit uint32
 
 	set     *manifests.Set
 	mesh    wsmesh.Mesh
@@ -66,9 +72,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if err := a.audit(ctx); err != nil {
 		return nil, err
 	}
-	if r.Findings, err = a.list(ctx); err != nil {
-		return nil, err
-	}
+	r.Findings = a.list()
 	r.Kinds = a.kinds
 	for _, o := range a.objects {
 		if o.Kind != "" {
@@ -76,6 +80,8 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 		}
 	}
 	r.Upgrades, r.Unjudged = a.reported(), a.unknown
+	r.Sound, r.Broken = a.judged()
+	r.Limit = a.limit
 	return r, nil
 }
 
@@ -83,6 +89,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 type auditor struct {
 	*traffic.Model
 	objects []*manifests.Object
+	alone   []finding.List // what the validation of each object finds
 	hits    map[*manifests.Object]finding.List
 	rules   map[*manifests.Object]*traffic.Rule
 	said    map[string]bool // what is to be said once
@@ -90,10 +97,16 @@ type auditor struct {
 
 	reaches          []*traffic.Reach
 	unknown          []Unjudged
+	limit            uint32
+	harmful          map[*traffic.Filter]bool // filters that break WebSockets of the workloads that they reach
+	isEdge           bool                     // the mesh's connection settings end WebSockets
 	unknownWorkloads []*traffic.Service
 	unknownHosts     []*traffic.Rule
 	needed           map[*traffic.Filter]bool            // some client speaks HTTP/2 to a workload that the filter reaches
 	lacks            map[*traffic.Filter]map[string]bool // the releases in which such a workload stays closed
+
+	closed   map[*traffic.Workload]bool // workloads that do not accept what they are sent
+	closedIn map[string]*traffic.Reach  // the first reach to one, by its namespace
 }
 
 func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
@@ -103,36 +116,22 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	}
 	a := &auditor{
 		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
-		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{},
 	}
-	// Of an object that is given twice the last one counts.
-	last := map[string]*manifests.Object{}
 	for _, o := range objects {
 		if o.Kind != "" {
 			a.kinds[o.Kind]++
 		}
-		if o.Kind != "" && o.Value == nil && len(o.Findings) == 0 && o.Kind != "Namespace" {
-			continue // a kind that takes no part
-		}
-		if o.Kind == "" && len(o.Findings) == 0 {
-			continue
-		}
-		a.objects = append(a.objects, o)
-		last[id(o)] = o
-	}
-	var counted []*manifests.Object
-	earlier := map[string]*manifests.Object{}
-	for _, o := range a.objects {
-		if first := earlier[id(o)]; first != nil && o.Kind != "" {
-			a.add(GivenTwice, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.File, first.Line),
-				"remove one of them, or audit them apart where only one is applied at a time")
-		}
-		earlier[id(o)] = o
-		if last[id(o)] == o {
-			counted = append(counted, o)
+		if o.Value != nil || len(o.Findings) > 0 || o.Kind == "Namespace" { // others take no part
+			a.objects = append(a.objects, o)
 		}
 	}
-	if a.Model, err = traffic.New(ctx, counted, mesh); err != nil {
+	// What many objects are validated with is gone before the model of them takes memory.
+	a.alone = make([]finding.List, len(a.objects))
+	if err := parallel.Do(ctx, len(a.objects), func(i int) { a.alone[i] = validated(a.objects[i]) }); err != nil {
+		return nil, err
+	}
+	if a.Model, err = traffic.New(ctx, a.counted(), mesh); err != nil {
 		return nil, err
 	}
 	for _, r := range a.Rules {
@@ -141,14 +140,36 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	return a, nil
 }
 
-// id is what Kubernetes tells objects apart by.
-func id(o *manifests.Object) string { return o.Kind + "/" + o.InNamespace() + "/" + o.Name }
+// counted returns the objects that count: of one that is given twice the last.
+func (a *auditor) counted() []*manifests.Object {
+	last := make(map[key]int, len(a.objects))
+	counted := make([]*manifests.Object, 0, len(a.objects))
+	for _, o := range a.objects {
+		if o.Kind == "" {
+			continue
+		}
+		if i, again := last[keyOf(o)]; again {
+			first := counted[i]
+			a.add(GivenTwice, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.File, first.Line),
+				"remove one of them, or audit them apart where only one is applied at a time")
+			counted[i] = nil
+		}
+		last[keyOf(o)] = len(counted)
+		counted = append(counted, o)
+	}
+	return slices.DeleteFunc(counted, func(o *manifests.Object) bool { return o == nil })
+}
+
+// A key is what Kubernetes tells objects apart by.
+type key struct{ kind, namespace, name string }
+
+func keyOf(o *manifests.Object) key { return key{o.Kind, o.InNamespace(), o.Name} }
 
 func (a *auditor) audit(ctx context.Context) error {
 	if err := a.upgrades(ctx); err != nil {
 		return err
 	}
-	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.filtersAlone, a.meshWide, a.sniffed, a.counted} {
+	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.filtersAlone, a.meshWide, a.sniffed, a.unknownOnce} {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -168,8 +189,8 @@ func (a *auditor) unjudged(o *manifests.Object, host, add string) {
 	a.unknown = append(a.unknown, Unjudged{o.String(), host, add})
 }
 
-// counted reports once what is not known of many objects.
-func (a *auditor) counted() {
+// unknownOnce reports once what is not known of many objects.
+func (a *auditor) unknownOnce() {
 	if n := len(a.unknownWorkloads); n > 0 {
 		s := a.unknownWorkloads[0]
 		message := "no workload with " + traffic.Labels(s.Selector) + " is among the manifests of the namespace " + s.InNamespace()
@@ -206,36 +227,46 @@ func (a *auditor) once(key ...string) bool {
 }
 
 // list returns the findings in the order of the files, with those that each object has by itself.
-func (a *auditor) list(ctx context.Context) (finding.List, error) {
-	lists := make([]finding.List, len(a.objects))
-	err := parallel.Do(ctx, len(a.objects), func(i int) {
-		o := a.objects[i]
-		l := slices.Concat(o.Findings, a.alone(o), a.hits[o])
+func (a *auditor) list() finding.List {
+	var list finding.List
+	for i, o := range a.objects {
+		alone := slices.DeleteFunc(a.alone[i], func(f finding.Finding) bool { return a.knowsBetter(o, f) })
+		if len(o.Findings)+len(alone)+len(a.hits[o]) == 0 {
+			continue
+		}
+		l := slices.Concat(o.Findings, alone, a.hits[o])
 		slices.SortStableFunc(l, func(x, y finding.Finding) int {
 			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Code, y.Code))
 		})
-		lists[i] = l
-	})
-	return slices.Concat(lists...), err
+		list = append(list, l...)
+	}
+	return list
 }
 
-// alone returns what the validation of one object finds, but for what the audit knows better.
-func (a *auditor) alone(o *manifests.Object) finding.List {
+// validated returns what the validation of one object finds. Where something is wrong with the reading of a field, what is
+// said of it and of what is around it may be nothing else.
+func validated(o *manifests.Object) finding.List {
 	var l finding.List
 	switch v := o.Value.(type) {
 	case *destinationrule.Rule:
 		l = v.Validate()
-	case *envoyfilter.Filter:
+	case *manifests.EnvoyFilter:
 		l = v.Validate()
 	}
-	if len(o.Findings) > 0 {
-		return nil
-	}
-	l = slices.DeleteFunc(l, func(f finding.Finding) bool { return a.knowsBetter(o, f) })
+	l = slices.DeleteFunc(l, func(f finding.Finding) bool {
+		return slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
+	})
 	for i := range l {
 		l[i].Object, l[i].File, l[i].Line = o.String(), o.File, o.LineOf(l[i].Path)
 	}
 	return l
+}
+
+// within reports whether a path is another one or leads on from it. What is wrong with the reading of a field may be all that
+// is wrong with what is around it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 func (a *auditor) knowsBetter(o *manifests.Object, f finding.Finding) bool {

@@ -5,9 +5,11 @@ package manifests
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
@@ -18,8 +20,8 @@ import (
 const maxDocument = yamldoc.MaxSize
 
 // decode reads the object from its document.
-func (o *Object) decode() {
-	text := o.doc.Text
+func (o *Object) decode(common *shared) {
+	text := o.text
 	if f, bad := refused(text); bad {
 		o.report(f)
 		return
@@ -29,7 +31,7 @@ func (o *Object) decode() {
 		o.malformed(problems)
 		return
 	}
-	d := decoder{object: o, problems: problems}
+	d := decoder{object: o, problems: problems, common: common}
 	d.document(root)
 }
 
@@ -77,7 +79,7 @@ func (o *Object) report(f finding.Finding) {
 
 // malformed reports why there is no tree of the document.
 func (o *Object) malformed(problems finding.List) {
-	if bytes.Contains(o.doc.Text, []byte("{{")) {
+	if bytes.Contains(o.text, []byte("{{")) {
 		o.report(template())
 		return
 	}
@@ -100,11 +102,19 @@ func template() finding.Finding {
 type decoder struct {
 	object   *Object
 	problems finding.List // of the tree
+	common   *shared
 	path     fieldpath.Path
 }
 
 func (d *decoder) document(root *yamldoc.Node) {
 	o := d.object
+	if isKustomization(o.File) {
+		d.common.named(o.File, patchesOf(root))
+	}
+	if isJSONPatch(root) {
+		o.report(patch("its operations"))
+		return
+	}
 	if root.Type() != yamldoc.Map {
 		what := "a list"
 		if root.Type() != yamldoc.List {
@@ -119,26 +129,26 @@ func (d *decoder) document(root *yamldoc.Node) {
 	if kind == nil || apiVersion == nil || kind.Type() != yamldoc.String || apiVersion.Type() != yamldoc.String {
 		return
 	}
-	o.Kind, o.APIVersion = kind.Text(), apiVersion.Text()
+	o.Kind, o.APIVersion = unique.Make(kind.Text()).Value(), unique.Make(apiVersion.Text()).Value()
 	read := d.reader(root)
 	if read == nil {
 		return
 	}
-	o.lines = linesOf(root)
+	o.lines = linesOf(root, d.common)
 	if isTemplate(root.Get("metadata"), root.Get("spec")) {
 		o.report(template())
 		o.Kind = ""
 		return
 	}
 	if directive := patchDirective(root); directive != nil {
-		f := finding.New(Patch, "", fmt.Sprintf("the document is a patch, by its %s, and no manifest", directive.Text()), patchHint)
+		f := patch("its " + directive.Text())
 		f.Line = directive.Line
 		o.report(f)
 		o.Kind = ""
 		return
 	}
-	d.metadata(root)
-	if o.Kind != "DestinationRule" && o.Kind != "EnvoyFilter" { // whose parsers say the same
+	if o.Kind != "DestinationRule" && o.Kind != "EnvoyFilter" { // which are read by their descriptors, metadata included
+		d.metadata(root)
 		for _, p := range d.problems {
 			o.report(p)
 		}
@@ -150,7 +160,56 @@ func (d *decoder) document(root *yamldoc.Node) {
 	}
 }
 
-const patchHint = "audit what it is applied to: kubectl kustomize … | audit -"
+func patch(sign string) finding.Finding {
+	return finding.New(Patch, "", "the document is a patch, by "+sign+", and no manifest", "audit what it is applied to: kubectl kustomize … | audit -")
+}
+
+// isKustomization reports whether a file is one that says which files are patches.
+func isKustomization(file string) bool {
+	switch filepath.Base(file) {
+	case "kustomization.yaml", "kustomization.yml", "Kustomization":
+		return true
+	}
+	return false
+}
+
+// patchesOf returns the files that a kustomization names as patches.
+func patchesOf(root *yamldoc.Node) (files []string) {
+	for _, key := range []string{"patches", "patchesStrategicMerge", "patchesJson6902"} {
+		list := root.Get(key)
+		if list == nil || list.Type() != yamldoc.List {
+			continue
+		}
+		for i := range list.Len() {
+			path := list.Item(i)
+			if path.Type() == yamldoc.Map {
+				path = path.Get("path")
+			}
+			if path != nil && path.Type() == yamldoc.String {
+				files = append(files, path.Text())
+			}
+		}
+	}
+	return files
+}
+
+// isJSONPatch reports whether the document is a list of the operations of RFC 6902.
+func isJSONPatch(root *yamldoc.Node) bool {
+	return root.Type() == yamldoc.List && root.Len() > 0 && root.Item(0).Get("op") != nil && root.Item(0).Get("path") != nil
+}
+
+// markPatches makes patches of what is in the files that kustomizations name as such.
+func markPatches(objects []*Object, patches map[string]string) {
+	if len(patches) == 0 {
+		return
+	}
+	for _, o := range objects {
+		if by := patches[filepath.Clean(o.File)]; by != "" && (o.Value != nil || len(o.Findings) > 0) {
+			o.Kind, o.Value, o.Findings = "", nil, nil
+			o.report(patch(by))
+		}
+	}
+}
 
 func (o *Object) group() string {
 	group, _, _ := strings.Cut(o.APIVersion, "/")
@@ -335,7 +394,14 @@ func (d *decoder) texts(n *yamldoc.Node, key string) (texts []string) {
 
 func (d *decoder) strings(n *yamldoc.Node, key string) (texts map[string]string) {
 	if v := d.get(n, key, yamldoc.Map, "a mapping"); v != nil && v.Len() > 0 {
+		// What a Service selects an EnvoyFilter selects too, and a pod carries.
+		hash := hashOf("strings", v)
+		if had, ok := d.common.get(hash).(map[string]string); ok {
+			d.path.Pop()
+			return had
+		}
 		texts = make(map[string]string, v.Len())
+		isWrong := false
 		for i := range v.Len() {
 			key, value := v.Entry(i)
 			if value.Type() == yamldoc.String || value.Type() == yamldoc.Null {
@@ -345,6 +411,10 @@ func (d *decoder) strings(n *yamldoc.Node, key string) (texts map[string]string)
 			d.path.Push(fieldpath.Name(key.Text()))
 			d.wrong(value, "a string")
 			d.path.Pop()
+			isWrong = true
+		}
+		if !isWrong {
+			texts, _ = d.common.put(hash, texts).(map[string]string)
 		}
 	}
 	d.path.Pop()

@@ -3,17 +3,17 @@
 package manifests
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/istio"
+	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -41,7 +41,7 @@ func (d *decoder) reader(root *yamldoc.Node) func(*yamldoc.Node) {
 		(group == "sailoperator.io" || group == "operator.istio.io") && o.Kind == "Istio",
 		group == "maistra.io" && o.Kind == "ServiceMeshControlPlane":
 		return d.operator
-	case strings.HasSuffix(o.Kind, "List") && !o.doc.Item:
+	case strings.HasSuffix(o.Kind, "List") && !o.isItem:
 		return d.list
 	case hasTemplate(root, "", 0):
 		return d.workload
@@ -309,48 +309,83 @@ func (d *decoder) list(root *yamldoc.Node) {
 	}
 }
 
-// rule reads a DestinationRule. Where the strict parser refuses it, what Istio would make of it is kept all the same: the
-// API server prunes fields that it does not know.
+// rule reads a DestinationRule. Of one in which something is wrong all the rest is kept: what the API server does not know it
+// drops.
 func (d *decoder) rule(root *yamldoc.Node) {
-	o := d.object
-	rule, err := destinationrule.Parse(o.doc.Text)
-	if err != nil {
-		rule = &destinationrule.Rule{Spec: &networking.DestinationRule{}}
-		d.refused(err)
-		if !lenient(root, rule.Spec) {
-			return
-		}
-		rule.APIVersion, rule.Name, rule.Namespace, rule.Labels, rule.Annotations = o.APIVersion, o.Name, o.Namespace, o.Labels, o.Annotations
+	spec := &networking.DestinationRule{}
+	r := manifest.Read(root, d.problems, d.object.Kind, []string{istio.NetworkingV1, istio.NetworkingV1beta1, istio.NetworkingV1alpha3}, spec)
+	d.reported(r)
+	if policy := root.Get("spec").Get("trafficPolicy"); policy != nil && len(r.Findings) == 0 {
+		spec.TrafficPolicy, _ = d.common.put(hashOf("trafficPolicy", policy), spec.TrafficPolicy).(*networking.TrafficPolicy)
 	}
-	o.Value = rule
+	d.object.Value = &destinationrule.Rule{APIVersion: d.object.APIVersion, Name: r.Name, Namespace: r.Namespace, Labels: r.Labels, Annotations: r.Annotations, Spec: spec}
 }
 
+// A readPatch is a patch of an EnvoyFilter in which nothing is wrong, and its value.
+type readPatch struct {
+	config *networking.EnvoyFilter_EnvoyConfigObjectPatch
+	value  proto.Message
+}
+
+// filter reads an EnvoyFilter. Patches that another one has, too, are not read again.
 func (d *decoder) filter(root *yamldoc.Node) {
-	o := d.object
-	filter, err := envoyfilter.Parse(o.doc.Text)
-	if err != nil {
-		filter = &envoyfilter.Filter{Spec: &networking.EnvoyFilter{}}
-		d.refused(err)
-		if !lenient(root, filter.Spec) {
-			return
-		}
-		filter.Name, filter.Namespace, filter.Labels, filter.Annotations = o.Name, o.Namespace, o.Labels, o.Annotations
+	spec := &networking.EnvoyFilter{}
+	f := &EnvoyFilter{Filter: &envoyfilter.Filter{Spec: spec}}
+	d.object.Value = f
+	patches := root.Get("spec").Get("configPatches")
+	known, keys := d.knownPatches(patches)
+	if known != nil {
+		all := patches.Content
+		patches.Content = nil
+		defer func() { patches.Content = all }()
 	}
-	o.Value = filter
+	r := manifest.Read(root, d.problems, d.object.Kind, []string{istio.NetworkingV1alpha3}, spec)
+	f.Name, f.Namespace, f.Labels, f.Annotations = r.Name, r.Namespace, r.Labels, r.Annotations
+	f.Values = r.DecodeValues(root)
+	for _, p := range known {
+		spec.ConfigPatches, f.Values = append(spec.ConfigPatches, p.config), append(f.Values, p.value)
+	}
+	// To the CRD an empty list of targetRefs is set, and a spec does not tell it from none.
+	if refs := root.Get("spec").Get("targetRefs"); refs != nil && refs.Type() == yamldoc.List && refs.Len() == 0 {
+		_, err := envoyfilter.Parse(d.object.text)
+		r.Findings = finding.In(err)
+	}
+	d.reported(r)
+	if labels := root.Get("spec").Get("workloadSelector").Get("labels"); labels != nil && len(r.Findings) == 0 && len(spec.GetWorkloadSelector().GetLabels()) > 0 {
+		spec.WorkloadSelector.Labels, _ = d.common.put(hashOf("strings", labels), spec.WorkloadSelector.Labels).(map[string]string)
+	}
+	if len(r.Findings) == 0 && known == nil {
+		for i, key := range keys {
+			p, _ := d.common.put(key, readPatch{spec.ConfigPatches[i], f.Values[i]}).(readPatch)
+			spec.ConfigPatches[i], f.Values[i] = p.config, p.value
+		}
+	}
 }
 
-func (d *decoder) refused(err error) {
-	for _, f := range finding.In(err) {
+// knownPatches returns the patches of a list, where all of them were read before, and their keys.
+func (d *decoder) knownPatches(patches *yamldoc.Node) (known []readPatch, keys []uint64) {
+	if patches == nil || patches.Type() != yamldoc.List {
+		return nil, nil
+	}
+	for i := range patches.Len() {
+		key := hashOf("patch", patches.Item(i))
+		keys = append(keys, key)
+		if p, ok := d.common.get(key).(readPatch); ok {
+			known = append(known, p)
+		}
+	}
+	if len(known) < len(keys) {
+		known = nil
+	}
+	return known, keys
+}
+
+// reported takes over what the reading of an object of Istio's found.
+func (d *decoder) reported(r *manifest.Reading) {
+	o := d.object
+	o.Name, o.Namespace, o.Labels, o.Annotations = r.Name, r.Namespace, r.Labels, r.Annotations
+	o.Created, o.Refused = r.CreationTimestamp, !r.IsServed
+	for _, f := range r.Findings {
 		d.object.report(f)
 	}
-}
-
-// lenient reads a spec without what is not known in it, and reports whether there is one.
-func lenient(root *yamldoc.Node, spec proto.Message) bool {
-	n := root.Get("spec")
-	if n == nil {
-		return false
-	}
-	text, err := json.Marshal(n.Interface())
-	return err == nil && protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, spec) == nil
 }

@@ -5,6 +5,7 @@ package manifests
 import (
 	"hash/maphash"
 	"slices"
+	"sync"
 
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
@@ -35,12 +36,27 @@ func below(parent uint32, step fieldpath.Step) uint32 {
 	return uint32(h) ^ uint32(h>>32) + parent*0x9e3779b1
 }
 
-func linesOf(root *yamldoc.Node) lines {
-	l := lines{{0, uint32(max(root.Line, 1))}}
+// linesOf returns the lines of a document. Documents of one form share them.
+func linesOf(root *yamldoc.Node, s *shared) *lines {
+	scratch, _ := buffers.Get().(lines)
+	l := append(scratch[:0], line{0, uint32(max(root.Line, 1))})
 	l.add(root, 0)
 	slices.SortFunc(l, func(a, b line) int { return int(int64(a.path) - int64(b.path)) })
-	return slices.Clip(l)
+	key := maphash.Comparable(seed, len(l))
+	for _, x := range l {
+		key = maphash.Comparable(seed, [2]uint64{key, uint64(x.path)<<32 | uint64(x.number)})
+	}
+	had, ok := s.get(key).(*lines)
+	if !ok {
+		own := slices.Clone(l)
+		had, _ = s.put(key, &own).(*lines)
+	}
+	buffers.Put(l[:0])
+	return had
 }
+
+// buffers are for lines that are shared in the end.
+var buffers sync.Pool
 
 func (l *lines) add(n *yamldoc.Node, parent uint32) {
 	switch n.Type() {

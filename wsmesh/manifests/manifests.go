@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,7 @@ func (s *Set) Add(name string, r io.Reader) error {
 	case r == nil:
 		return fmt.Errorf("reading %s: there is no reader", name)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, int64(maxTotal-s.size)+1))
+	data, err := readAll(r, maxTotal-s.size+1)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -73,6 +74,22 @@ func (s *Set) Add(name string, r io.Reader) error {
 	s.size += len(f.Data)
 	s.files = append(s.files, f)
 	return nil
+}
+
+// readAll reads up to limit bytes. What tells its size is read into memory of that size.
+func readAll(r io.Reader, limit int) ([]byte, error) {
+	size := 0
+	switch r := r.(type) {
+	case interface{ Len() int }:
+		size = r.Len()
+	case fs.File:
+		if info, err := r.Stat(); err == nil {
+			size = int(min(info.Size(), int64(limit)))
+		}
+	}
+	b := bytes.NewBuffer(make([]byte, 0, min(size, limit)+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(r, int64(limit)))
+	return b.Bytes(), err
 }
 
 // Files returns the inputs of the Set in the order in which they were added.
@@ -108,14 +125,16 @@ func (s *Set) Objects(ctx context.Context) ([]*Object, error) {
 		objects = append(objects, f.documents()...)
 	}
 	added := objects[len(s.objects):]
+	var common shared
 	err := parallel.Do(ctx, len(added), func(i int) {
-		if added[i].doc.Text != nil {
-			added[i].decode()
+		if added[i].text != nil {
+			added[i].decode(&common)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
+	markPatches(objects, common.patches)
 	s.objects, s.read = objects, len(s.files)
 	return slices.Clone(s.objects), nil
 }
@@ -131,7 +150,7 @@ func (f *file) documents() []*Object {
 		if mark {
 			d.Offset += len(byteOrderMark)
 		}
-		objects[i] = &Object{File: f.Name, Line: d.Line, Offset: d.Offset, doc: d}
+		objects[i] = &Object{File: f.Name, Line: d.Line, Offset: d.Offset, text: d.Text, isItem: d.Item}
 	}
 	return objects
 }

@@ -5,7 +5,9 @@ package manifests
 import (
 	"cmp"
 
-	"github.com/wsmesh/wsmesh/internal/yamldoc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -18,7 +20,7 @@ type Object struct {
 
 	// Value is what the object says, where that takes part in what becomes of a WebSocket:
 	//
-	//   - a *destinationrule.Rule or an *envoyfilter.Filter,
+	//   - a *destinationrule.Rule or an *EnvoyFilter,
 	//   - a *ServiceEntry or a *VirtualService,
 	//   - a *Service,
 	//   - a []*Workload, of each kind that has a pod template,
@@ -34,8 +36,11 @@ type Object struct {
 	Line   int    // of the file, on which its document begins, counted from 1
 	Offset int    // of its document in the file, in bytes
 
-	doc   yamldoc.Document
-	lines lines
+	// Refused is whether the API server does not take the object of Istio's as it stands. Its Value is what can be read.
+	Refused bool
+	isItem  bool
+	text    []byte // of the document
+	lines   *lines
 }
 
 // String returns the kind, namespace and name, as findings call the object, and "" for what cannot be read.
@@ -54,10 +59,18 @@ func (o *Object) InNamespace() string { return cmp.Or(o.Namespace, "default") }
 
 // Text returns the text of the object's document, which must not be changed. For an item of a List it is the item with a
 // blank in the place of the dash before it, so that it is a document by itself.
-func (o *Object) Text() []byte { return o.doc.Text }
+func (o *Object) Text() []byte { return o.text }
 
 // IsItem reports whether the object is an item of a List.
-func (o *Object) IsItem() bool { return o.doc.Item }
+func (o *Object) IsItem() bool { return o.isItem }
+
+// An EnvoyFilter is a filter with the values of its patches.
+type EnvoyFilter struct {
+	*envoyfilter.Filter
+	// Values are the values of the patches as the messages that their applyTo asks for, as far as they can be read; nil for
+	// a patch without a value.
+	Values []proto.Message
+}
 
 // A Service is the spec of a Kubernetes Service.
 type Service struct {

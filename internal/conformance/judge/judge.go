@@ -238,9 +238,18 @@ func (j *Judge) documents(data []byte) ([][]byte, kruntime.Decoder, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if bytes.Contains(doc, []byte("<<")) {
+			// A key that overrides a merged one stands twice to the strict decoder, and once in the JSON that kubectl sends.
+			doc = text
+		}
 		add(doc, text)
 	}
 }
+
+// served are the fields of metadata that the API server fills in. The library drops them as they are, and what stands in
+// them no person writes: so an object is judged without them, although the API server refuses some values.
+var served = []string{"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",
+	"managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid"}
 
 // create does what kube-apiserver does to a custom resource before it asks the webhooks, in its order:
 // strict decoding, metadata, pruning with a report of unknown fields, defaults, then
@@ -255,6 +264,12 @@ func (j *Judge) create(data []byte, decoder kruntime.Decoder) (*unstructured.Uns
 	r := j.kinds[gvk]
 	if r == nil {
 		return nil, fmt.Errorf("no matches for kind %q in version %q", gvk.Kind, gvk.GroupVersion())
+	}
+
+	if metadata, ok := u.Object["metadata"].(map[string]any); ok {
+		for _, name := range served {
+			delete(metadata, name)
+		}
 	}
 
 	// unstructuredSchemaCoercer.apply in pkg/apiserver/customresource_handler.go.
@@ -280,9 +295,6 @@ func (j *Judge) create(data []byte, decoder kruntime.Decoder) (*unstructured.Uns
 	structuraldefaulting.Default(u.Object, r.structural)
 
 	// rest.BeforeCreate and customResourceStrategy.
-	if u.GetName() == "" && u.GetGenerateName() != "" {
-		u.SetName(u.GetGenerateName() + "x7k2p")
-	}
 	if u.GetNamespace() == "" {
 		u.SetNamespace(Namespace)
 	}
