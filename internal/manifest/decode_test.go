@@ -292,7 +292,7 @@ func checkDecode(t *testing.T, data []byte, dialect Dialect, m proto.Message) (t
 		return false // a key stands twice
 	}
 	got, want := m.ProtoReflect().New().Interface(), m.ProtoReflect().New().Interface()
-	findings = Decode(root.Get("spec"), fieldpath.Path{fieldpath.Name("spec")}, dialect, got, nil)
+	findings = Decode(root.Get("spec"), fieldpath.Path{fieldpath.Name("spec")}, dialect, got)
 	if len(findings) == 0 {
 		data, _ = json.Marshal(seconds(root.Get("spec").Interface(), m.ProtoReflect().Descriptor())) // protojson reads durations in seconds alone
 	}
