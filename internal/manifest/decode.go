@@ -116,7 +116,7 @@ func tooMany(object string, n int) finding.Finding {
 }
 
 func (w *walker) add(rule finding.Rule, message, hint string) {
-	w.refused = w.refused || rule != UnknownField
+	w.refused = w.refused || rule.Code != UnknownField.Code
 	if w.full() {
 		w.unlisted++
 		return
@@ -307,7 +307,7 @@ func (w *walker) entries(v value, fd protoreflect.FieldDescriptor, m protoreflec
 func (w *walker) entry(e entry, fd protoreflect.FieldDescriptor, into protoreflect.Map) {
 	key, ok := w.mapKey(e.key, fd.MapKey())
 	if ok && into.Has(key) {
-		w.add(RefusedByProtobuf, "protobuf refuses the value: duplicate map key", "correct the value")
+		w.refuse("duplicate map key")
 		ok = false
 	}
 	x := into.NewValue()
@@ -369,7 +369,7 @@ func (w *walker) typed(v value, m protoreflect.Message) bool {
 	}
 	data, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(in.Interface())
 	if err != nil {
-		w.add(RefusedByProtobuf, "protobuf refuses the value: "+protoText(err), "correct the value")
+		w.refuse(protoText(err))
 		return false
 	}
 	if a, ok := m.Interface().(*anypb.Any); ok {

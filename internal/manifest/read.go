@@ -52,9 +52,7 @@ func Read(root *yamldoc.Node, problems finding.List, kind string, apiVersions []
 	r := &Reading{Object: Object{Kind: kind, Spec: spec}}
 	w := walker{line: root.Line, findings: slices.Clip(problems)}
 	proto.Reset(spec)
-	if root.Type() != yamldoc.Map {
-		w.add(WrongType, "the document is "+describe((*node)(root)), "give one object with apiVersion, kind, metadata and spec")
-	} else {
+	if w.isMap((*node)(root)) {
 		w.object(root, apiVersions, r)
 	}
 	r.Findings = w.list().WithObject(r.ObjectName())
@@ -175,7 +173,7 @@ func (w *walker) metadata(v value, into *Object) (created string) {
 	}
 	if !hasName {
 		w.push(fieldpath.Name("name"), nameLine)
-		w.add(NoName, missingName, nameItself)
+		noName(w.add)
 		w.pop()
 	}
 	return created

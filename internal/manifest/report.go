@@ -41,7 +41,11 @@ func (w *walker) fieldNames(name string, md protoreflect.MessageDescriptor) []st
 }
 
 func (w *walker) wrongType(v value, want, hint string) {
-	w.add(WrongType, fmt.Sprintf("%s is not %s", describe(v), want), hint)
+	message := fmt.Sprintf("%s is not %s", describe(v), want)
+	if len(w.path) == 0 {
+		message, hint = "the document is "+describe(v), "give one object with apiVersion, kind, metadata and spec"
+	}
+	w.add(WrongType, message, hint)
 }
 
 func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {
@@ -91,6 +95,10 @@ func (w *walker) both(name, first string) {
 
 func (w *walker) twice(name, first string) {
 	w.add(SpeltTwice, fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them")
+}
+
+func (w *walker) refuse(reason string) {
+	w.add(RefusedByProtobuf, "protobuf refuses the value: "+reason, "correct the value")
 }
 
 func (w *walker) badAny(message, hint string) {

@@ -35,7 +35,7 @@ var texts = []string{
 	"a: 1\na: 2\n", "{1: a, '1': b}\n", "a: b: c\n", "a:\n\tb\n", "%YAML 1.1\n---\na: 1\n", "...\na: 1\n", "a: 1\n---\nb: 2\n", "--- ~\n---\na: 1\n", "# a\n",
 	`{"a": "\ud83d\ude00", "b": "\ud83d", "c": 1e3, "d": -0, "e": [true, null, {}], "f": "\/` + "\x7f\u2028" + `"}`, "{\n\t\"a\": 1\n}\n", "{\"a\":1}\n{\"b\":2}\n", "{a: 1}\n",
 	"a: |\n  x\n\n  y\nb: >-\n  p\n  q\nc: \"d\\x41\\\n   e\"\nf: 'it''s\n  g'\n", "- a\n-\n  - b\n- - c\n  - d: e\n    f:\n", "[a, b: c, {d, e: }, ? f : g]\n",
-	"a: \x00", "a: b\n# \xff", "a: [1e-7, 1e21, 123456789.5, 0b11, -0b11, 0b_1]\n", "a: 2026-1-2t3:4:5Z\n", "\n::\n...:.:\n-\n-", "-\r-", "-\u2028-", "a:\r  b\u0085c: d\n", bomb(),
+	"a: \x00", "a: b\n# \xff", "a: [1e-7, 1e21, 123456789.5, 0b11, -0b11, 0b_1]\n", "a: 2026-1-2t3:4:5Z\n", "!\r00\n", "- &a ! 7\n- [! 1 , x]\n- ! 'a'\n- Hello ! 1\n- b\u2028- ! 2\n", "\n::\n...:.:\n-\n-", "-\r-", "-\u2028-", "a:\r  b\u0085c: d\n", bomb(),
 }
 
 // same reports whether two values are those of one document. JSON has one kind of number.
