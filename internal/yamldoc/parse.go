@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -179,6 +180,12 @@ func (r *reader) document() *yaml.Node {
 	if hasOtherBreaks(r.text) {
 		r.lines = editorLines(r.text)
 	}
+	if bytes.IndexByte(r.text, '\t') >= 0 && bytes.IndexByte(r.text, '#') >= 0 && leadingTab.Match(r.text) {
+		if _, err := kubeyaml.YAMLToJSON(r.text); err != nil {
+			r.unreadable(err)
+			return nil
+		}
+	}
 	if bytes.IndexByte(r.text, '!') >= 0 && loneBang.Match(r.text) {
 		r.bangs = &Index{text: r.text, starts: starts(r.text)}
 	}
@@ -203,6 +210,9 @@ func (r *reader) document() *yaml.Node {
 		}
 	}
 }
+
+// leadingTab finds lines that begin with a tab. Goyaml.v3 takes some of them after a comment that goyaml.v2 does not.
+var leadingTab = regexp.MustCompile(`[\n\r\x{85}\x{2028}\x{2029}][ \t]*\t`)
 
 // unreadable reports what the parser refuses. The text of kubectl's own parser is preferred, since it names the line where
 // the problem is, and goyaml.v3 that where the mapping or list around it begins.
