@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifest writes, reads and checks the Kubernetes object around a spec that is a protobuf message: its YAML and JSON,
-// its metadata, and, strictly, every field of the message. The two kinds of Istio share it. It imports the tree of package
-// yamldoc, and of Envoy's API the types of the messages in an EnvoyFilter.
+// Package manifest is about the envelope around a spec: the Kubernetes object that a manifest carries, how it is written as
+// YAML and JSON, how it is read from the tree of a document, with the lines of its fields, and what Kubernetes asks of its
+// metadata.
 package manifest
 
 import "google.golang.org/protobuf/proto"

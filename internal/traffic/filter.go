@@ -22,6 +22,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
@@ -43,12 +44,6 @@ type Patch struct {
 	Config   proto.Message
 	Releases *Releases
 }
-
-// The names of the HttpConnectionManager in a match.
-const (
-	ManagerName    = "envoy.filters.network.http_connection_manager"
-	oldManagerName = "envoy.http_connection_manager"
-)
 
 // A patchKey finds a patch that other filters have, too.
 type patchKey struct {
@@ -141,6 +136,11 @@ func (p *Patch) Connects() bool {
 	return ok && p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_MERGE && manager.GetHttp2ProtocolOptions().GetAllowConnect()
 }
 
+// OnlyConnects reports whether the patch sets allow_connect and nothing else.
+func (p *Patch) OnlyConnects() bool {
+	return p.Connects() && proto.Equal(p.Config, &managerv3.HttpConnectionManager{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true}})
+}
+
 // Context returns the context that the patch is for.
 func (p *Patch) Context() networking.EnvoyFilter_PatchContext { return p.GetMatch().GetContext() }
 
@@ -159,9 +159,9 @@ func (m *Model) NamesManager(p *Patch) bool {
 	switch p.FilterName() {
 	case "":
 		return true // WS242 says what comes of it
-	case ManagerName:
+	case istio.ManagerFilter:
 		return m.Every(version.ConnectionManagerName)
-	case oldManagerName:
+	case istio.OldManagerFilter:
 		return m.Every(version.OldConnectionManagerName)
 	}
 	return false
@@ -291,25 +291,21 @@ func clusterMatches(match *networking.EnvoyFilter_ClusterMatch, host string, por
 	return (match.GetService() == "" || match.GetService() == host) && (match.GetPortNumber() == 0 || match.GetPortNumber() == port)
 }
 
-// indexFilter enters the filter under one label of its selector, so that a workload finds it by its own labels.
+// indexFilter enters the filter under each label of its selector, so that a workload finds it by its own labels.
 func (m *Model) indexFilter(f *Filter) {
 	ns := f.InNamespace()
-	if len(f.Spec.GetTargetRefs()) > 0 {
-		if m.Every(version.TargetRefsHonoured) {
-			return // it reaches no sidecar
-		}
-		m.filtersBy[podKey{ns, ""}] = append(m.filtersBy[podKey{ns, ""}], f)
+	refs := len(f.Spec.GetTargetRefs()) > 0
+	if refs && m.Every(version.TargetRefsHonoured) {
+		return // it reaches no sidecar
+	}
+	if refs || len(f.Selector()) == 0 {
+		m.filtersBy[podKey{namespace: ns}] = append(m.filtersBy[podKey{namespace: ns}], f)
 		return
 	}
 	for k, v := range f.Selector() {
-		key := podKey{ns, k + "=" + v}
-		m.filtersByAny[key] = append(m.filtersByAny[key], f)
+		key := podKey{ns, k, v}
+		m.filtersBy[key] = append(m.filtersBy[key], f)
 	}
-	label := ""
-	if keys := slices.Sorted(maps.Keys(f.Selector())); len(keys) > 0 {
-		label = keys[0] + "=" + f.Selector()[keys[0]]
-	}
-	m.filtersBy[podKey{ns, label}] = append(m.filtersBy[podKey{ns, label}], f)
 }
 
 // filtersOf returns the filters that istiod applies to the workload's sidecars. Of pods that are not known, a Service's
@@ -321,28 +317,31 @@ func (m *Model) filtersOf(w *Workload) []*Filter {
 	if w.namespace != m.Root {
 		namespaces = append(namespaces, w.namespace)
 	}
-	add := func(key podKey) {
-		for _, f := range m.filtersBy[key] {
-			if Carries(labels, f.Selector()) {
-				out = append(out, f)
-			}
-		}
-	}
 	for _, ns := range namespaces {
-		add(podKey{ns, ""})
-		for k, v := range labels {
-			if w.IsKnown() {
-				add(podKey{ns, k + "=" + v})
-				continue
-			}
-			for _, f := range m.filtersByAny[podKey{ns, k + "=" + v}] {
-				if !contradicts(labels, f.Selector()) && !slices.Contains(out, f) {
+		out = append(out, m.filtersBy[podKey{namespace: ns}]...)
+		for _, k := range slices.Sorted(maps.Keys(labels)) {
+			filters := m.filtersBy[podKey{ns, k, labels[k]}]
+			for _, f := range filters {
+				selects := Carries(labels, f.Selector()) || !w.IsKnown() && !contradicts(labels, f.Selector())
+				// A filter that asks for several of the labels stands under each of them.
+				if selects && first(f.Selector(), labels) == k {
 					out = append(out, f)
 				}
 			}
 		}
 	}
 	return out
+}
+
+// first returns the first key of a selector that the labels have.
+func first(selector, labels map[string]string) string {
+	key := ""
+	for k := range selector {
+		if _, ok := labels[k]; ok && (key == "" || k < key) {
+			key = k
+		}
+	}
+	return key
 }
 
 // Releases is which releases a proxyVersion matches.

@@ -41,8 +41,9 @@ type Model struct {
 	judged        map[string]judgement  // by what decides it
 	serviceByHost map[string]*Service
 	servicesIn    map[string][]*Service
-	rulesFor      map[string][]*Rule // by host
-	firstFor      map[string]*Rule   // by Rule.share: the oldest, as far as that is known, else the first
+	selectingBy   map[podKey][]*Service // by namespace and each label of the selector
+	rulesFor      map[string][]*Rule    // by host
+	firstFor      map[string]*Rule      // by Rule.share: the oldest, as far as that is known, else the first
 	wildcards     []*Rule
 	wildcardIn    map[podKey]bool // by namespace and host
 	longest       map[podKey]int  // by namespace and a Service's host: the length of the wildcard that says most
@@ -50,13 +51,12 @@ type Model struct {
 	podsIn        map[string][]*Workload
 	patches       map[patchKey]*Patch
 	patterns      map[string]*Releases // by their texts
-	filtersBy     map[podKey][]*Filter // by namespace and one label of the selector; with no label those for all
-	filtersByAny  map[podKey][]*Filter // by namespace and each label of the selector
+	filtersBy     map[podKey][]*Filter // by namespace and each label of the selector; with no label those for all
 }
 
 // A podKey finds workloads by their namespace and one label, and with an empty namespace in all of them; or what else
 // belongs to a namespace.
-type podKey struct{ namespace, label string }
+type podKey struct{ namespace, label, value string }
 
 // A Mesh is an object that holds the MeshConfig of a control plane.
 type Mesh struct {
@@ -73,9 +73,9 @@ func New(ctx context.Context, objects []*manifests.Object, mesh wsmesh.Mesh) (*M
 		namespaces: map[string]*manifests.Object{}, entriesByHost: map[string][]*Service{}, routes: map[string][]*Route{}, judged: map[string]judgement{},
 		patches: map[patchKey]*Patch{}, patterns: map[string]*Releases{},
 		wildcardIn: map[podKey]bool{}, longest: map[podKey]int{}, serviceByHost: map[string]*Service{},
-		servicesIn: map[string][]*Service{}, rulesFor: map[string][]*Rule{}, firstFor: map[string]*Rule{},
+		servicesIn: map[string][]*Service{}, selectingBy: map[podKey][]*Service{}, rulesFor: map[string][]*Rule{}, firstFor: map[string]*Rule{},
 		podsByLabel: map[podKey][]*Workload{}, podsIn: map[string][]*Workload{},
-		filtersBy: map[podKey][]*Filter{}, filtersByAny: map[podKey][]*Filter{},
+		filtersBy: map[podKey][]*Filter{},
 	}
 	var err error
 	if m.Oldest, m.OldestControlPlane, err = mesh.Oldest(); err != nil {
@@ -127,6 +127,10 @@ func (m *Model) add(o *manifests.Object) {
 		m.Services = append(m.Services, s)
 		m.serviceByHost[s.Host] = s
 		m.servicesIn[o.InNamespace()] = append(m.servicesIn[o.InNamespace()], s)
+		for k, v := range v.Selector {
+			key := podKey{o.InNamespace(), k, v}
+			m.selectingBy[key] = append(m.selectingBy[key], s)
+		}
 	case []*manifests.Workload:
 		for _, w := range v {
 			m.addWorkload(&Workload{Object: o, Workload: w, namespace: o.InNamespace()})

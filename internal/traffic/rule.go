@@ -55,7 +55,7 @@ func (m *Model) addRule(o *manifests.Object, rule *destinationrule.Rule) {
 	}
 	if r.IsWildcard() {
 		m.wildcards = append(m.wildcards, r)
-		m.wildcardIn[podKey{o.InNamespace(), r.Host}] = m.wildcardIn[podKey{o.InNamespace(), r.Host}] || !r.ForSomeClients()
+		m.wildcardIn[podKey{namespace: o.InNamespace(), label: r.Host}] = m.wildcardIn[podKey{namespace: o.InNamespace(), label: r.Host}] || !r.ForSomeClients()
 	} else {
 		m.rulesFor[r.Host] = append(m.rulesFor[r.Host], r)
 	}
@@ -208,11 +208,11 @@ func (m *Model) saysMore(r *Rule, s *Service) bool {
 	if slices.ContainsFunc(m.rulesFor[s.Host], func(o *Rule) bool { return o.InNamespace() == ns && !o.ForSomeClients() }) {
 		return true
 	}
-	key := podKey{ns, s.Host}
+	key := podKey{namespace: ns, label: s.Host}
 	longest, ok := m.longest[key]
 	if !ok {
 		for i := range s.Host {
-			if host := "*" + s.Host[i:]; m.wildcardIn[podKey{ns, host}] {
+			if host := "*" + s.Host[i:]; m.wildcardIn[podKey{namespace: ns, label: host}] {
 				longest = len(host)
 				break
 			}

@@ -129,6 +129,24 @@ func (m *Model) Service(host string) *Service { return m.serviceByHost[host] }
 // ServicesIn returns the Services of a namespace.
 func (m *Model) ServicesIn(namespace string) []*Service { return m.servicesIn[namespace] }
 
+// Selecting returns the Services of a namespace whose selectors have all of the labels, of which there is one at least.
+func (m *Model) Selecting(namespace string, labels map[string]string) []*Service {
+	var rarest []*Service
+	first := true
+	for k, v := range labels {
+		if services := m.selectingBy[podKey{namespace, k, v}]; first || len(services) < len(rarest) {
+			rarest, first = services, false
+		}
+	}
+	var out []*Service
+	for _, s := range rarest {
+		if Carries(s.Selector, labels) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // A Workload is pods of one template: what a Service and an EnvoyFilter select.
 type Workload struct {
 	*manifests.Object // nil for the pods that a Service would select
@@ -157,7 +175,7 @@ func (m *Model) addWorkload(w *Workload) {
 	m.podsIn[w.namespace] = append(m.podsIn[w.namespace], w)
 	for k, v := range w.Workload.Labels {
 		for _, ns := range []string{w.namespace, ""} {
-			key := podKey{ns, k + "=" + v}
+			key := podKey{ns, k, v}
 			m.podsByLabel[key] = append(m.podsByLabel[key], w)
 		}
 	}
@@ -169,7 +187,7 @@ func (m *Model) Selected(namespace string, selector map[string]string) []*Worklo
 	var rarest []*Workload
 	first := true
 	for k, v := range selector {
-		if pods := m.podsByLabel[podKey{namespace, k + "=" + v}]; first || len(pods) < len(rarest) {
+		if pods := m.podsByLabel[podKey{namespace, k, v}]; first || len(pods) < len(rarest) {
 			rarest, first = pods, false
 		}
 	}

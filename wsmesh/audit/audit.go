@@ -66,9 +66,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if err := a.audit(ctx); err != nil {
 		return nil, err
 	}
-	if r.Findings, err = a.list(ctx); err != nil {
-		return nil, err
-	}
+	r.Findings = a.list()
 	r.Kinds = a.kinds
 	for _, o := range a.objects {
 		if o.Kind != "" {
@@ -83,6 +81,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 type auditor struct {
 	*traffic.Model
 	objects []*manifests.Object
+	alone   []finding.List // what the validation of each object finds
 	hits    map[*manifests.Object]finding.List
 	rules   map[*manifests.Object]*traffic.Rule
 	said    map[string]bool // what is to be said once
@@ -94,6 +93,9 @@ type auditor struct {
 	unknownHosts     []*traffic.Rule
 	needed           map[*traffic.Filter]bool            // some client speaks HTTP/2 to a workload that the filter reaches
 	lacks            map[*traffic.Filter]map[string]bool // the releases in which such a workload stays closed
+
+	closed   map[*traffic.Workload]bool // workloads that do not accept what they are sent
+	closedIn map[string]*traffic.Reach  // the first reach to one, by its namespace
 }
 
 func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
@@ -103,42 +105,48 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	}
 	a := &auditor{
 		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
-		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{},
 	}
-	// Of an object that is given twice the last one counts.
-	last := map[key]*manifests.Object{}
 	for _, o := range objects {
 		if o.Kind != "" {
 			a.kinds[o.Kind]++
 		}
-		if o.Kind != "" && o.Value == nil && len(o.Findings) == 0 && o.Kind != "Namespace" {
-			continue // a kind that takes no part
-		}
-		if o.Kind == "" && len(o.Findings) == 0 {
-			continue
-		}
-		a.objects = append(a.objects, o)
-		last[keyOf(o)] = o
-	}
-	var counted []*manifests.Object
-	earlier := map[key]*manifests.Object{}
-	for _, o := range a.objects {
-		if first := earlier[keyOf(o)]; first != nil && o.Kind != "" {
-			a.add(GivenTwice, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.File, first.Line),
-				"remove one of them, or audit them apart where only one is applied at a time")
-		}
-		earlier[keyOf(o)] = o
-		if last[keyOf(o)] == o {
-			counted = append(counted, o)
+		if o.Value != nil || len(o.Findings) > 0 || o.Kind == "Namespace" { // others take no part
+			a.objects = append(a.objects, o)
 		}
 	}
-	if a.Model, err = traffic.New(ctx, counted, mesh); err != nil {
+	// What many objects are validated with is gone before the model of them takes memory.
+	a.alone = make([]finding.List, len(a.objects))
+	if err := parallel.Do(ctx, len(a.objects), func(i int) { a.alone[i] = validated(a.objects[i]) }); err != nil {
+		return nil, err
+	}
+	if a.Model, err = traffic.New(ctx, a.counted(), mesh); err != nil {
 		return nil, err
 	}
 	for _, r := range a.Rules {
 		a.rules[r.Object] = r
 	}
 	return a, nil
+}
+
+// counted returns the objects that count: of one that is given twice the last.
+func (a *auditor) counted() []*manifests.Object {
+	last := make(map[key]int, len(a.objects))
+	counted := make([]*manifests.Object, 0, len(a.objects))
+	for _, o := range a.objects {
+		if o.Kind == "" {
+			continue
+		}
+		if i, again := last[keyOf(o)]; again {
+			first := counted[i]
+			a.add(GivenTwice, o, "metadata.name", fmt.Sprintf("%s stands in %s:%d already", o, first.File, first.Line),
+				"remove one of them, or audit them apart where only one is applied at a time")
+			counted[i] = nil
+		}
+		last[keyOf(o)] = len(counted)
+		counted = append(counted, o)
+	}
+	return slices.DeleteFunc(counted, func(o *manifests.Object) bool { return o == nil })
 }
 
 // A key is what Kubernetes tells objects apart by.
@@ -150,7 +158,7 @@ func (a *auditor) audit(ctx context.Context) error {
 	if err := a.upgrades(ctx); err != nil {
 		return err
 	}
-	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.filtersAlone, a.meshWide, a.sniffed, a.counted} {
+	for _, judge := range []func(){a.rulesAlone, a.rulesTogether, a.filtersAlone, a.meshWide, a.sniffed, a.unknownOnce} {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -170,8 +178,8 @@ func (a *auditor) unjudged(o *manifests.Object, host, add string) {
 	a.unknown = append(a.unknown, Unjudged{o.String(), host, add})
 }
 
-// counted reports once what is not known of many objects.
-func (a *auditor) counted() {
+// unknownOnce reports once what is not known of many objects.
+func (a *auditor) unknownOnce() {
 	if n := len(a.unknownWorkloads); n > 0 {
 		s := a.unknownWorkloads[0]
 		message := "no workload with " + traffic.Labels(s.Selector) + " is among the manifests of the namespace " + s.InNamespace()
@@ -208,21 +216,25 @@ func (a *auditor) once(key ...string) bool {
 }
 
 // list returns the findings in the order of the files, with those that each object has by itself.
-func (a *auditor) list(ctx context.Context) (finding.List, error) {
-	lists := make([]finding.List, len(a.objects))
-	err := parallel.Do(ctx, len(a.objects), func(i int) {
-		o := a.objects[i]
-		l := slices.Concat(o.Findings, a.alone(o), a.hits[o])
+func (a *auditor) list() finding.List {
+	var list finding.List
+	for i, o := range a.objects {
+		alone := slices.DeleteFunc(a.alone[i], func(f finding.Finding) bool { return a.knowsBetter(o, f) })
+		if len(o.Findings)+len(alone)+len(a.hits[o]) == 0 {
+			continue
+		}
+		l := slices.Concat(o.Findings, alone, a.hits[o])
 		slices.SortStableFunc(l, func(x, y finding.Finding) int {
 			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Code, y.Code))
 		})
-		lists[i] = l
-	})
-	return slices.Concat(lists...), err
+		list = append(list, l...)
+	}
+	return list
 }
 
-// alone returns what the validation of one object finds, but for what the audit knows better.
-func (a *auditor) alone(o *manifests.Object) finding.List {
+// validated returns what the validation of one object finds. Where something is wrong with the reading of a field, what is
+// said of it and of what is around it may be nothing else.
+func validated(o *manifests.Object) finding.List {
 	var l finding.List
 	switch v := o.Value.(type) {
 	case *destinationrule.Rule:
@@ -231,7 +243,7 @@ func (a *auditor) alone(o *manifests.Object) finding.List {
 		l = v.Validate()
 	}
 	l = slices.DeleteFunc(l, func(f finding.Finding) bool {
-		return a.knowsBetter(o, f) || slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
+		return slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
 	})
 	for i := range l {
 		l[i].Object, l[i].File, l[i].Line = o.String(), o.File, o.LineOf(l[i].Path)

@@ -9,6 +9,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/traffic"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -125,11 +126,14 @@ func (a *auditor) target(f *traffic.Filter) bool {
 // unneeded reports a filter for workloads whose clients are known to keep to HTTP/1.1, and says of others that it is not
 // known what needs them.
 func (a *auditor) unneeded(f *traffic.Filter) {
-	for _, s := range a.ServicesIn(f.InNamespace()) {
-		if s.IsOutside() || !traffic.Carries(s.Selector, f.Selector()) && !a.selectsPodsOf(f, s) {
-			continue
+	services := a.Selecting(f.InNamespace(), f.Selector())
+	for _, w := range a.Selected(f.InNamespace(), f.Selector()) {
+		for k, v := range w.Workload.Labels {
+			services = append(services, a.Selecting(f.InNamespace(), map[string]string{k: v})...)
 		}
-		if r := a.KeepsHTTP1(s); r != nil {
+	}
+	for _, s := range services {
+		if r := a.KeepsHTTP1(s); r != nil && !s.IsOutside() && a.selectsPodsOf(f, s) {
 			a.add(UnneededAllowConnect, f.Object, "", fmt.Sprintf("%s keeps the clients of %s at HTTP/1.1, and so nothing uses this allow_connect there", r, s),
 				"leave it until no client has UPGRADE any more: it does no harm, and it must be there before a client has it")
 			return
@@ -138,8 +142,11 @@ func (a *auditor) unneeded(f *traffic.Filter) {
 	a.unjudged(f.Object, "", "the DestinationRules, and the MeshConfig, that make clients of its workloads speak HTTP/2")
 }
 
+// selectsPodsOf reports whether the filter selects pods behind a Service, or all that the Service selects.
 func (a *auditor) selectsPodsOf(f *traffic.Filter, s *traffic.Service) bool {
-	return slices.ContainsFunc(a.Selected(s.InNamespace(), s.Selector), func(w *traffic.Workload) bool { return traffic.Carries(w.Workload.Labels, f.Selector()) })
+	return traffic.Carries(s.Selector, f.Selector()) || slices.ContainsFunc(a.Selected(s.InNamespace(), s.Selector), func(w *traffic.Workload) bool {
+		return traffic.Carries(w.Workload.Labels, f.Selector())
+	})
 }
 
 // missed reports a filter that selects none of the workloads that are known, where that leaves others closed. It returns
@@ -147,31 +154,20 @@ func (a *auditor) selectsPodsOf(f *traffic.Filter, s *traffic.Service) bool {
 func (a *auditor) missed(f *traffic.Filter) bool {
 	ns := f.InNamespace()
 	everywhere := a.Selected("", f.Selector())
-	if ns == a.Root && len(everywhere) > 0 || len(a.Selected(ns, f.Selector())) > 0 {
+	if ns == a.Root && len(everywhere) > 0 || len(a.Selected(ns, f.Selector())) > 0 || len(a.Selecting(ns, f.Selector())) > 0 ||
+		!f.Connects() || len(f.Spec.GetTargetRefs()) > 0 {
 		return false
 	}
-	selected := func(s *traffic.Service) bool { return traffic.Carries(s.Selector, f.Selector()) }
-	if slices.ContainsFunc(a.ServicesIn(ns), selected) || !f.Connects() || len(f.Spec.GetTargetRefs()) > 0 {
-		return false
+	if slices.ContainsFunc(everywhere, func(w *traffic.Workload) bool { return a.closed[w] }) {
+		a.add(WorkloadsElsewhere, f.Object, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, traffic.Labels(f.Selector()), traffic.Listed(everywhere)),
+			"if it is meant for them, move it to their namespace")
+		return true
 	}
-	for _, reach := range a.reaches {
+	if reach := a.closedIn[ns]; reach != nil {
 		closed, _ := reach.Closed()
-		if len(closed) == 0 {
-			continue
-		}
-		s := reach.Service
-		switch {
-		case s.InNamespace() != ns && slices.ContainsFunc(closed, func(p *traffic.Pod) bool {
-			return p.IsKnown() && traffic.Carries(p.Workload.Workload.Labels, f.Selector())
-		}):
-			a.add(WorkloadsElsewhere, f.Object, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, traffic.Labels(f.Selector()), traffic.Listed(everywhere)),
-				"if it is meant for them, move it to their namespace")
-			return true
-		case s.InNamespace() == ns && reach.Known:
-			a.add(SelectsNoWorkload, f.Object, "spec.workloadSelector.labels", fmt.Sprintf("no workload among the manifests of the namespace %s has %s, and %s stays closed", ns, traffic.Labels(f.Selector()), traffic.Listed(closed)),
-				"if it is meant for "+s.String()+", write "+traffic.Labels(s.Selector))
-			return true
-		}
+		a.add(SelectsNoWorkload, f.Object, "spec.workloadSelector.labels", fmt.Sprintf("no workload among the manifests of the namespace %s has %s, and %s stays closed", ns, traffic.Labels(f.Selector()), traffic.Listed(closed)),
+			"if it is meant for "+reach.Service.String()+", write "+traffic.Labels(reach.Service.Selector))
+		return true
 	}
 	return false
 }
@@ -198,7 +194,7 @@ func (a *auditor) connect(f *traffic.Filter, p *traffic.Patch) {
 	}
 	if !a.NamesManager(p) {
 		a.add(NoSuchFilter, f.Object, p.Path+".match.listener.filterChain.filter.name", fmt.Sprintf("no filter of Istio %s is named %q", a.OldestControlPlane, p.FilterName()),
-			"write "+traffic.ManagerName)
+			"write "+istio.ManagerFilter)
 	}
 	port := p.GetMatch().GetListener().GetPortNumber()
 	if port == 0 || !p.Inbound() {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ type FixedFile struct {
 //     is earlier than 1.12, where some pods have no sidecar, or where another filter has its name or cannot be read.
 //   - h2UpgradePolicy that a port level or subset drops (WS164, WS165): it is written there too, unless the rule sets
 //     different policies.
-//   - a proxyVersion that is not anchored (WS228): it gets the anchor. One that leaves out a proxy of the mesh or matches
+//   - a proxyVersion that is not anchored (WS228): it gets the anchor, unless that leaves out a proxy of the mesh. One that leaves out a proxy of the mesh or matches
 //     what it does not mean (WS441, WS443), of a patch that sets allow_connect and nothing else: it matches every release
 //     from 1.12 on.
 //   - an apiVersion that a control plane does not serve (WS446).
@@ -250,12 +251,13 @@ func (a *auditor) setting(f finding.Finding) (s setting, ok bool) {
 	case VersionNotServed.Code:
 		s.value = a.wantedVersion()
 	case PatternLeavesOutProxy.Code, PatternCutsNumber.Code:
-		if p := a.patch(f); p != nil && p.Connects() {
+		// Whatever else the patch sets is meant for the releases that it names.
+		if p := a.patch(f); p != nil && p.OnlyConnects() {
 			s.value = a.wantedPattern()
 		}
 	case envoyfilter.ProxyVersionNotAnchored.Code:
-		if p := a.patch(f); p != nil && p.Connects() {
-			s.value = a.wantedPattern()
+		if p := a.patch(f); p != nil {
+			s.value = a.anchored(p.Releases)
 		}
 	}
 	var err error
@@ -296,6 +298,22 @@ func (a *auditor) patch(f finding.Finding) *traffic.Patch {
 		}
 	}
 	return nil
+}
+
+// anchored returns a pattern that is found at the beginning of a version alone, and "" where it would leave out a proxy of the
+// mesh that the one of the patch matches.
+func (a *auditor) anchored(releases *traffic.Releases) string {
+	pattern := "^" + releases.Pattern
+	if strings.Contains(releases.Pattern, "|") {
+		pattern = "^(?:" + releases.Pattern + ")"
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil || slices.ContainsFunc(a.Proxies, func(r version.Release) bool {
+		return releases.Admits(r) && !re.MatchString(r.Original()) && !re.MatchString(r.String())
+	}) {
+		return ""
+	}
+	return pattern
 }
 
 // wantedPattern matches every release from the boundary on, or from the oldest of the mesh where that is earlier.

@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -106,8 +107,15 @@ func (a *auditor) upgrades(ctx context.Context) error {
 	return nil
 }
 
-// count remembers which filters a reach needs.
+// count remembers which filters a reach needs, and which pods it leaves closed.
 func (a *auditor) count(reach *traffic.Reach) {
+	closed, _ := reach.Closed()
+	for _, p := range closed {
+		if p.IsKnown() {
+			a.closed[p.Workload] = true
+			a.closedIn[reach.Service.InNamespace()] = cmp.Or(a.closedIn[reach.Service.InNamespace()], reach)
+		}
+	}
 	for i := range reach.Pods {
 		p := &reach.Pods[i]
 		for _, f := range p.Filters {

@@ -21,7 +21,7 @@ const maxDocument = yamldoc.MaxSize
 
 // decode reads the object from its document.
 func (o *Object) decode(common *shared) {
-	text := o.doc.Text
+	text := o.text
 	if f, bad := refused(text); bad {
 		o.report(f)
 		return
@@ -79,7 +79,7 @@ func (o *Object) report(f finding.Finding) {
 
 // malformed reports why there is no tree of the document.
 func (o *Object) malformed(problems finding.List) {
-	if bytes.Contains(o.doc.Text, []byte("{{")) {
+	if bytes.Contains(o.text, []byte("{{")) {
 		o.report(template())
 		return
 	}
@@ -109,7 +109,7 @@ type decoder struct {
 func (d *decoder) document(root *yamldoc.Node) {
 	o := d.object
 	if isKustomization(o.File) {
-		o.patches = patchesOf(root)
+		d.common.named(o.File, patchesOf(root))
 	}
 	if isJSONPatch(root) {
 		o.report(patch("its operations"))
@@ -199,18 +199,12 @@ func isJSONPatch(root *yamldoc.Node) bool {
 }
 
 // markPatches makes patches of what is in the files that kustomizations name as such.
-func markPatches(objects []*Object) {
-	files := map[string]string{}
-	for _, o := range objects {
-		for _, p := range o.patches {
-			files[filepath.Join(filepath.Dir(o.File), filepath.FromSlash(p))] = o.File
-		}
-	}
-	if len(files) == 0 {
+func markPatches(objects []*Object, patches map[string]string) {
+	if len(patches) == 0 {
 		return
 	}
 	for _, o := range objects {
-		if by := files[filepath.Clean(o.File)]; by != "" && (o.Value != nil || len(o.Findings) > 0) {
+		if by := patches[filepath.Clean(o.File)]; by != "" && (o.Value != nil || len(o.Findings) > 0) {
 			o.Kind, o.Value, o.Findings = "", nil, nil
 			o.report(patch(by))
 		}
@@ -400,7 +394,14 @@ func (d *decoder) texts(n *yamldoc.Node, key string) (texts []string) {
 
 func (d *decoder) strings(n *yamldoc.Node, key string) (texts map[string]string) {
 	if v := d.get(n, key, yamldoc.Map, "a mapping"); v != nil && v.Len() > 0 {
+		// What a Service selects an EnvoyFilter selects too, and a pod carries.
+		hash := hashOf("strings", v)
+		if had, ok := d.common.get(hash).(map[string]string); ok {
+			d.path.Pop()
+			return had
+		}
 		texts = make(map[string]string, v.Len())
+		isWrong := false
 		for i := range v.Len() {
 			key, value := v.Entry(i)
 			if value.Type() == yamldoc.String || value.Type() == yamldoc.Null {
@@ -410,6 +411,10 @@ func (d *decoder) strings(n *yamldoc.Node, key string) (texts map[string]string)
 			d.path.Push(fieldpath.Name(key.Text()))
 			d.wrong(value, "a string")
 			d.path.Pop()
+			isWrong = true
+		}
+		if !isWrong {
+			texts, _ = d.common.put(hash, texts).(map[string]string)
 		}
 	}
 	d.path.Pop()

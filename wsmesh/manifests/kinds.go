@@ -41,7 +41,7 @@ func (d *decoder) reader(root *yamldoc.Node) func(*yamldoc.Node) {
 		(group == "sailoperator.io" || group == "operator.istio.io") && o.Kind == "Istio",
 		group == "maistra.io" && o.Kind == "ServiceMeshControlPlane":
 		return d.operator
-	case strings.HasSuffix(o.Kind, "List") && !o.doc.Item:
+	case strings.HasSuffix(o.Kind, "List") && !o.isItem:
 		return d.list
 	case hasTemplate(root, "", 0):
 		return d.workload
@@ -347,10 +347,13 @@ func (d *decoder) filter(root *yamldoc.Node) {
 	}
 	// To the CRD an empty list of targetRefs is set, and a spec does not tell it from none.
 	if refs := root.Get("spec").Get("targetRefs"); refs != nil && refs.Type() == yamldoc.List && refs.Len() == 0 {
-		_, err := envoyfilter.Parse(d.object.doc.Text)
+		_, err := envoyfilter.Parse(d.object.text)
 		r.Findings = finding.In(err)
 	}
 	d.reported(r)
+	if labels := root.Get("spec").Get("workloadSelector").Get("labels"); labels != nil && len(r.Findings) == 0 && len(spec.GetWorkloadSelector().GetLabels()) > 0 {
+		spec.WorkloadSelector.Labels, _ = d.common.put(hashOf("strings", labels), spec.WorkloadSelector.Labels).(map[string]string)
+	}
 	if len(r.Findings) == 0 && known == nil {
 		for i, key := range keys {
 			p, _ := d.common.put(key, readPatch{spec.ConfigPatches[i], f.Values[i]}).(readPatch)

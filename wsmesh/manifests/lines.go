@@ -37,7 +37,7 @@ func below(parent uint32, step fieldpath.Step) uint32 {
 }
 
 // linesOf returns the lines of a document. Documents of one form share them.
-func linesOf(root *yamldoc.Node, s *shared) lines {
+func linesOf(root *yamldoc.Node, s *shared) *lines {
 	scratch, _ := buffers.Get().(lines)
 	l := append(scratch[:0], line{0, uint32(max(root.Line, 1))})
 	l.add(root, 0)
@@ -46,9 +46,10 @@ func linesOf(root *yamldoc.Node, s *shared) lines {
 	for _, x := range l {
 		key = maphash.Comparable(seed, [2]uint64{key, uint64(x.path)<<32 | uint64(x.number)})
 	}
-	had, ok := s.get(key).(lines)
+	had, ok := s.get(key).(*lines)
 	if !ok {
-		had = s.put(key, slices.Clone(l)).(lines)
+		own := slices.Clone(l)
+		had, _ = s.put(key, &own).(*lines)
 	}
 	buffers.Put(l[:0])
 	return had

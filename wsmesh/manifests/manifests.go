@@ -127,14 +127,14 @@ func (s *Set) Objects(ctx context.Context) ([]*Object, error) {
 	added := objects[len(s.objects):]
 	var common shared
 	err := parallel.Do(ctx, len(added), func(i int) {
-		if added[i].doc.Text != nil {
+		if added[i].text != nil {
 			added[i].decode(&common)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	markPatches(objects)
+	markPatches(objects, common.patches)
 	s.objects, s.read = objects, len(s.files)
 	return slices.Clone(s.objects), nil
 }
@@ -150,7 +150,7 @@ func (f *file) documents() []*Object {
 		if mark {
 			d.Offset += len(byteOrderMark)
 		}
-		objects[i] = &Object{File: f.Name, Line: d.Line, Offset: d.Offset, doc: d}
+		objects[i] = &Object{File: f.Name, Line: d.Line, Offset: d.Offset, text: d.Text, isItem: d.Item}
 	}
 	return objects
 }

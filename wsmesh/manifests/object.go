@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/wsmesh/wsmesh/envoyfilter"
-	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -30,9 +29,6 @@ type Object struct {
 	// It is nil for other kinds, and where it cannot be read.
 	Value any
 
-	// Refused is whether the API server takes no object of Istio's as it stands. Its Value is what can be read.
-	Refused bool
-
 	// Findings are what is wrong with the object as it stands, each with its line.
 	Findings finding.List
 
@@ -40,10 +36,11 @@ type Object struct {
 	Line   int    // of the file, on which its document begins, counted from 1
 	Offset int    // of its document in the file, in bytes
 
-	doc   yamldoc.Document
-	lines lines
-	// patches are the files that a kustomization names as patches.
-	patches []string
+	// Refused is whether the API server does not take the object of Istio's as it stands. Its Value is what can be read.
+	Refused bool
+	isItem  bool
+	text    []byte // of the document
+	lines   *lines
 }
 
 // String returns the kind, namespace and name, as findings call the object, and "" for what cannot be read.
@@ -62,10 +59,10 @@ func (o *Object) InNamespace() string { return cmp.Or(o.Namespace, "default") }
 
 // Text returns the text of the object's document, which must not be changed. For an item of a List it is the item with a
 // blank in the place of the dash before it, so that it is a document by itself.
-func (o *Object) Text() []byte { return o.doc.Text }
+func (o *Object) Text() []byte { return o.text }
 
 // IsItem reports whether the object is an item of a List.
-func (o *Object) IsItem() bool { return o.doc.Item }
+func (o *Object) IsItem() bool { return o.isItem }
 
 // An EnvoyFilter is a filter with the values of its patches.
 type EnvoyFilter struct {

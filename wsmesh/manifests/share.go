@@ -4,6 +4,7 @@ package manifests
 
 import (
 	"hash/maphash"
+	"path/filepath"
 	"sync"
 
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
@@ -15,6 +16,20 @@ import (
 type shared struct {
 	mu     sync.Mutex
 	values map[uint64]any
+
+	patches map[string]string // the files that kustomizations name as patches, and the kustomizations
+}
+
+// named remembers the files that a kustomization names as patches.
+func (s *shared) named(kustomization string, files []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range files {
+		if s.patches == nil {
+			s.patches = map[string]string{}
+		}
+		s.patches[filepath.Join(filepath.Dir(kustomization), filepath.FromSlash(f))] = kustomization
+	}
 }
 
 func (s *shared) get(key uint64) any {
