@@ -5,9 +5,11 @@
 //	go run ./examples/audit -istio 1.24.1 -f manifests/
 //	kubectl get dr,envoyfilter,svc,deploy,ns -A -o yaml | go run ./examples/audit -istio 1.24.1 -
 //
-// Findings go to standard output. With -fix the mends go there, as a unified diff, and what is left to standard error;
-// with -w they are written to the files. The exit status is 0 where nothing is found that is as severe as -severity, 1
-// where something is, and 2 for a wrong command line or input that cannot be opened.
+// Findings go to standard output, those of the severity info with -severity info alone, and to standard error a line
+// about what was read, what was judged, and what would have to be added for the rest. With -fix the mends go to standard
+// output, as a unified diff, and what is left to standard error; with -w they are written to the files, all or none. The exit
+// status is 0 where nothing is found that is as severe as -severity, 1 where something is, and 2 for a wrong command line,
+// or for files that cannot be opened or written.
 package main
 
 import (
@@ -49,7 +51,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 	format := flags.String("o", "text", "output `format`: text, json, sarif, github or mermaid")
 	fix := flags.Bool("fix", false, "print what can be mended as a diff")
 	write := flags.Bool("w", false, "with -fix: write the files")
-	severity := flags.String("severity", "error", "`severity` from which on the exit status is 1: info, warning or error")
+	severity := flags.String("severity", "error", "`severity` from which on the exit status is 1: info, warning or error; infos are shown with info alone")
 	root := flags.String("root-namespace", "", "Istio's root `namespace`; default that of the ConfigMap istio, else istio-system")
 	domain := flags.String("cluster-domain", "", "the cluster's `domain`; default cluster.local")
 	if err := flags.Parse(args); err != nil {
@@ -109,6 +111,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		return fail(err)
 	}
 	list := report.Findings
+	from := min(finding.Severity(least), finding.Warning) // errors and warnings are shown in any case
+	summary := report.Summary()
 	var out bytes.Buffer
 	switch {
 	case *fix:
@@ -123,17 +127,26 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		}
 		out.WriteString(fixed.Diff())
 		list = fixed.Left
-		_ = list.WriteText(stderr, false) // as every line on standard error
+		left, more := shown(list, from, true)
+		_ = left.WriteText(stderr, false) // as every line on standard error
+		summary = strings.Join(append(more, summary), "\n")
 	case *format == "mermaid":
 		err = report.Mermaid(&out)
 	default:
-		err = printer(list, &out, colour)
+		some, more := shown(list, from, *format == "text")
+		err = printer(some, &out, colour)
+		for _, line := range more {
+			fmt.Fprintln(&out, line)
+		}
 	}
 	if err == nil {
 		_, err = stdout.Write(out.Bytes())
 	}
 	if err != nil {
 		return fail(err)
+	}
+	for line := range strings.SplitSeq(summary, "\n") {
+		fmt.Fprintln(stderr, finding.EscapeText(line))
 	}
 	if slices.ContainsFunc(list, func(f finding.Finding) bool { return f.Severity >= finding.Severity(least) }) {
 		return exitFound
@@ -173,17 +186,27 @@ func readMesh(releases []string, istioctlVersion string, stdin io.Reader) (wsmes
 	return mesh, nil
 }
 
-func writeFiles(fixed *audit.Fixed) error {
-	for _, f := range fixed.Files {
-		mode := os.FileMode(0o644)
-		if info, err := os.Stat(f.Name); err == nil {
-			mode = info.Mode().Perm()
-		}
-		if err := os.WriteFile(f.Name, f.After, mode); err != nil {
-			return err
+// shown returns the findings from a severity on, and in text of the many of one rule the first ones and their number.
+func shown(list finding.List, severity finding.Severity, isText bool) (out finding.List, more []string) {
+	const first, many = 3, 20
+	counts := map[string]int{}
+	for _, f := range list {
+		counts[f.Code]++
+	}
+	seen := map[string]int{}
+	for _, f := range list {
+		seen[f.Code]++
+		switch n := counts[f.Code]; {
+		case f.Severity < severity:
+		case isText && f.Severity < finding.SeverityError && n > many && seen[f.Code] > first:
+			if seen[f.Code] == n {
+				more = append(more, fmt.Sprintf("and %d more of %s, which -o json lists", n-first, f.Code))
+			}
+		default:
+			out = append(out, f)
 		}
 	}
-	return nil
+	return out, more
 }
 
 var printers = map[string]func(list finding.List, w io.Writer, colour bool) error{

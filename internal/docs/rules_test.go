@@ -299,13 +299,8 @@ var (
 	linkable = regexp.MustCompile(strings.Join([]string{issue, commit, docs, rfc, site, repo + ` ` + file, repo, own}, "|"))
 )
 
-<<<<<<< HEAD
 // branches are the branches of repositories for files whose source names none.
-var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.31", "envoyproxy/envoy": "main"}
-=======
-// branches are those that a file is looked up in where its source names none.
 var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.32", "envoyproxy/envoy": "main"}
->>>>>>> deps
 
 // linked returns the source of a rule with its issues, files and pages as links. A file without a repository belongs to the
 // repository that is named before it, or to that of Istio.

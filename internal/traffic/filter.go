@@ -333,6 +333,20 @@ func (m *Model) filtersOf(w *Workload) []*Filter {
 	return out
 }
 
+// FiltersFor returns the filters that reach pods behind a Service, each once.
+func (m *Model) FiltersFor(s *Service) []*Filter {
+	var out []*Filter
+	workloads, _ := m.podsOf(s, nil)
+	for _, w := range workloads {
+		for _, f := range m.filtersOf(w) {
+			if !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
 // first returns the first key of a selector that the labels have.
 func first(selector, labels map[string]string) string {
 	key := ""

@@ -35,6 +35,12 @@ type Report struct {
 	// Unjudged is what could not be judged, since it depends on what is not among the manifests.
 	Unjudged []Unjudged
 	Kinds    map[string]int // how many objects of each kind were read, those that take no part included
+	// Sound are the Services at which nothing of Istio breaks WebSockets, as far as the manifests say, and Broken those at
+	// which something does. What lies outside Istio, such as TLS in the application or the idle time of a load balancer, is
+	// not judged.
+	Sound, Broken []string
+	// Limit is the smallest number of open WebSockets that a rule holds a client's proxy to, and 0 where none does.
+	Limit uint32
 
 	set     *manifests.Set
 	mesh    wsmesh.Mesh
@@ -74,6 +80,8 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 		}
 	}
 	r.Upgrades, r.Unjudged = a.reported(), a.unknown
+	r.Sound, r.Broken = a.judged()
+	r.Limit = a.limit
 	return r, nil
 }
 
@@ -89,6 +97,9 @@ type auditor struct {
 
 	reaches          []*traffic.Reach
 	unknown          []Unjudged
+	limit            uint32
+	harmful          map[*traffic.Filter]bool // filters that break WebSockets of the workloads that they reach
+	isEdge           bool                     // the mesh's connection settings end WebSockets
 	unknownWorkloads []*traffic.Service
 	unknownHosts     []*traffic.Rule
 	needed           map[*traffic.Filter]bool            // some client speaks HTTP/2 to a workload that the filter reaches
@@ -105,7 +116,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	}
 	a := &auditor{
 		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
-		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{},
 	}
 	for _, o := range objects {
 		if o.Kind != "" {

@@ -58,6 +58,39 @@ func exampleReport() *audit.Report {
 	return report
 }
 
+// An audit of a DestinationRule alone does not know the Service and the pods behind it, and says so.
+func Example() {
+	var set manifests.Set
+	err := set.Add("chat.yaml", strings.NewReader(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: chat, namespace: prod}
+spec:
+  host: chat.prod.svc.cluster.local
+  trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	report, err := audit.Run(context.Background(), &set, mesh)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, u := range report.Upgrades {
+		fmt.Println(u.Rule, "->", u.Host, u.Verdict)
+	}
+	for _, u := range report.Unjudged {
+		fmt.Println("add:", u.Add)
+	}
+	// Output:
+	// DestinationRule prod/chat -> chat.prod.svc.cluster.local unknown
+	// add: the Service and its workloads, or the ServiceEntry
+}
+
 func ExampleRun() {
 	for _, f := range exampleReport().Findings {
 		fmt.Printf("%s:%d: %s %s\n%s\n-> %s\n", f.File, f.Line, f.Severity, f.Code, f.Message, f.Hint)

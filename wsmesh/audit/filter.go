@@ -59,8 +59,9 @@ func (a *auditor) filtersAlone() {
 			if p.Connects() {
 				a.connect(f, p)
 			}
-			if reaches {
+			if said := len(a.hits[f.Object]); reaches {
 				a.harms(f, p)
+				a.harmful[f] = a.harmful[f] || len(a.hits[f.Object]) > said
 			}
 		}
 	}

@@ -59,6 +59,7 @@ func (a *auditor) edge(o *manifests.Object, path string, s *manifests.Connection
 		what = "the profile EDGE, whose httpStreamIdleTimeout is 5m,"
 	}
 	if what != "" && a.Some(version.ConnectionSettings) {
+		a.isEdge = true
 		a.add(EdgeSettings, o, path, what+" in connectionSettings"+of+" ends WebSockets", "set httpStreamIdleTimeout to 0s, and no limit on the duration, for proxies that pass WebSockets on")
 	}
 }

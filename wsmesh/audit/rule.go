@@ -83,16 +83,19 @@ func (a *auditor) limits(r *traffic.Rule) {
 	}) {
 		return
 	}
-	limit := func(path, message string) {
+	limit := func(n int32, path, message string) {
+		if a.limit == 0 || uint32(n) < a.limit {
+			a.limit = uint32(n)
+		}
 		a.add(LimitsWebSockets, r.Object, path, message, "set it to the number that one client needs, or leave it out: Istio sets none")
 	}
 	for _, pool := range r.Pools() {
 		upgrade := pool.GetHttp().GetH2UpgradePolicy() == traffic.Upgrade
 		if n := pool.GetTcp().GetMaxConnections(); n > 0 && !upgrade {
-			limit(pool.Path+".tcp.maxConnections", fmt.Sprintf("the proxy of a client opens at most %d WebSockets over HTTP/1.1, and the handshake of the next one hangs", n))
+			limit(n, pool.Path+".tcp.maxConnections", fmt.Sprintf("the proxy of a client opens at most %d WebSockets over HTTP/1.1, and the handshake of the next one hangs", n))
 		}
 		if n := pool.GetHttp().GetHttp2MaxRequests(); n > 0 {
-			limit(pool.Path+".http.http2MaxRequests", fmt.Sprintf("the proxy of a client opens at most %d WebSockets, over HTTP/1.1 and HTTP/2 alike, and the next one gets 503", n))
+			limit(n, pool.Path+".http.http2MaxRequests", fmt.Sprintf("the proxy of a client opens at most %d WebSockets, over HTTP/1.1 and HTTP/2 alike, and the next one gets 503", n))
 		}
 	}
 }
