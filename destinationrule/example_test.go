@@ -79,11 +79,8 @@ func ExampleBuilder_Build() {
 		H2Upgrade: destinationrule.Upgrade,
 		ExportTo:  []string{"~"},
 	}.Build()
-	list := finding.In(err)
-	if list != nil {
-		for _, f := range list {
-			fmt.Println(f.Code, f.Path)
-		}
+	for _, f := range finding.In(err) {
+		fmt.Println(f.Code, f.Path)
 	}
 	// Output:
 	// WS952 metadata.name

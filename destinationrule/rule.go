@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -27,9 +28,9 @@ const kind = "DestinationRule"
 // The versions of the API that Istio's CustomResourceDefinition serves: v1 since Istio 1.22, v1beta1 since 1.5,
 // v1alpha3 on every release. The spec is the same message in all of them.
 const (
-	v1       = "networking.istio.io/v1"
-	v1beta1  = "networking.istio.io/v1beta1"
-	v1alpha3 = "networking.istio.io/v1alpha3"
+	v1       = istio.NetworkingV1
+	v1beta1  = istio.NetworkingV1beta1
+	v1alpha3 = istio.NetworkingV1alpha3
 )
 
 // A Rule is one DestinationRule: its metadata and its spec.
@@ -46,7 +47,7 @@ type Rule struct {
 // Parse reads one DestinationRule from a YAML or JSON document of any of the three served API versions.
 //
 // Parse is strict. An unknown or misspelt field, a value of the wrong type, another kind and a second document are errors.
-// It returns all of them with their paths, as a [*finding.Error]. It does not judge what the fields say; that is what
+// It returns all of them with their paths and lines, as a [*finding.Error]. It does not judge what the fields say; that is what
 // [Rule.Validate] does.
 func Parse(data []byte) (*Rule, error) {
 	spec := &networking.DestinationRule{}

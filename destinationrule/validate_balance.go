@@ -25,7 +25,7 @@ const (
 	maxRingSize  = 8388608
 )
 
-// minUpdatePeriod is the least weightUpdatePeriod that destination_rule.proto of istio/api names.
+// minUpdatePeriod is the least weightUpdatePeriod, according to destination_rule.proto of istio/api.
 const minUpdatePeriod = 100 * time.Millisecond
 
 // The labels of a locality, by which regions are ranked without failoverPriority.
@@ -227,8 +227,8 @@ func isPrime(n uint64) bool {
 var UpdatePeriodTooShort = finding.Rule{Code: "WS181", Severity: finding.Warning,
 	Meaning: "backendUtilization.weightUpdatePeriod is 100ms or more.", Source: apiDestinationRule + ", BackendUtilizationLB.weight_update_period"}
 
-// backendUtilization follows the schema, which takes any duration. What istiod of release 1.32 refuses is not known, so the
-// bound that the API's comments give is a warning.
+// backendUtilization checks the settings as the schema does, which accepts any duration. What istiod of release 1.32 refuses
+// is not known, so the bound in the comments of the API gives a warning.
 func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_BackendUtilizationLB) {
 	v.enter("backendUtilization")
 	defer v.leave()

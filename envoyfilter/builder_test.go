@@ -24,6 +24,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/envoyapi/envoyapitest"
+	"github.com/wsmesh/wsmesh/internal/istio"
 )
 
 // specOf reads a spec as YAML.
@@ -58,7 +59,7 @@ func TestBuild(t *testing.T) {
 			`{configPatches: [{applyTo: CLUSTER, match: {context: SIDECAR_OUTBOUND}, patch: {operation: ADD, value: {name: c}}}]}`},
 		{"all short fields",
 			Builder{AllWorkloads: true, Patches: []Patch{{ApplyTo: networking.EnvoyFilter_HTTP_FILTER, ProxyVersion: `^1\.2`, Port: 80,
-				Filter: managerFilter, SubFilter: "x", Operation: opRemove}}},
+				Filter: istio.ManagerFilter, SubFilter: "x", Operation: opRemove}}},
 			`{configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_INBOUND, proxy: {proxyVersion: '^1\.2'}, listener: {portNumber: 80,
  filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: x}}}}}, patch: {operation: REMOVE}}]}`},
 		{"HTTP filters are in one filter only",
@@ -185,7 +186,7 @@ func randomBuilder(r *envoyapitest.Random) Builder {
 	applyTo := networking.EnvoyFilter_ApplyTo(slices.Index(kinds[:], k))
 	p := Patch{ApplyTo: applyTo, Context: Context(r.IntN(3)), Operation: networking.EnvoyFilter_Patch_Operation(1 + r.IntN(8))}
 	if k.match == "listener" {
-		p.Filter = envoyapitest.Pick(r, "", managerFilter, "envoy.filters.network.tcp_proxy", "x")
+		p.Filter = envoyapitest.Pick(r, "", istio.ManagerFilter, "envoy.filters.network.tcp_proxy", "x")
 		if applyTo == networking.EnvoyFilter_HTTP_FILTER {
 			p.SubFilter = envoyapitest.Pick(r, "", "envoy.filters.http.router", "x")
 		}

@@ -19,6 +19,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -145,8 +146,8 @@ func (c checker) mergedFilter(selected string, m protoreflect.Message, text *str
 			c.leave()
 		}
 	}
-	isManager := selected == managerFilter || selected == oldManagerFilter || payload == httpConnectionManager
-	if name := m.Get(known.ByName("name")).String(); isManager && name != "" && name != managerFilter {
+	isManager := selected == istio.ManagerFilter || selected == istio.OldManagerFilter || payload == httpConnectionManager
+	if name := m.Get(known.ByName("name")).String(); isManager && name != "" && name != istio.ManagerFilter {
 		c.add(ManagerRenamed, c.at("name"), fmt.Sprintf("the MERGE renames the HttpConnectionManager to %s, and istiod finds no HTTP filters in it any more", quote(name)),
 			"leave the name out")
 	}
@@ -184,8 +185,8 @@ var MergeOfOtherType = finding.Rule{Code: "WS262", Severity: finding.SeverityErr
 
 // mergedType checks that a configuration has the type of the filter that it is merged into.
 func (c checker) mergedType(selected string, payload protoreflect.FullName) {
-	if selected == oldManagerFilter {
-		selected = managerFilter
+	if selected == istio.OldManagerFilter {
+		selected = istio.ManagerFilter
 	}
 	want, ok := filterTypes[selected]
 	// No other of Envoy's filters has an HttpConnectionManager. A filter under a name of the user's own may.

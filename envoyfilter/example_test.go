@@ -74,12 +74,9 @@ func ExampleBuilder_Build() {
 			}),
 		},
 	}.Build()
-	findings := finding.In(err)
-	if findings != nil {
-		for _, f := range findings {
-			fmt.Println(f.Code, f.Path)
-			fmt.Println("  " + f.Message)
-		}
+	for _, f := range finding.In(err) {
+		fmt.Println(f.Code, f.Path)
+		fmt.Println("  " + f.Message)
 	}
 	// Output:
 	// WS205 spec.workloadSelector.labels.app

@@ -9,12 +9,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 )
 
 // apiVersion is the only version of EnvoyFilter that a release serves.
-const apiVersion = "networking.istio.io/v1alpha3"
+const apiVersion = istio.NetworkingV1alpha3
 
 // A Filter is one EnvoyFilter: its metadata and its spec. [Builder.Build] and [Parse] return filters, and a program may
 // write or change one itself.
@@ -27,7 +28,7 @@ type Filter struct {
 	Spec                *networking.EnvoyFilter
 }
 
-// Parse reads one EnvoyFilter from YAML or JSON. It returns all problems with their paths, as a [*finding.Error].
+// Parse reads one EnvoyFilter from YAML or JSON. It returns all problems with their paths and lines, as a [*finding.Error].
 //
 // Parse is strict where Istio is not. An unknown field is an error in patch.value too, at any depth, because Istio drops it
 // ([istio/istio#26390]). Every "@type" must name a message of Envoy's v3 API or of Istio's own filters. They are

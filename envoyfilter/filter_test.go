@@ -18,6 +18,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/wsmesh/wsmesh/internal/istio"
 )
 
 func TestParseErrors(t *testing.T) {
@@ -405,7 +407,7 @@ func FuzzBuild(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add("f", "ns", "app", "a", 3, 0, `^1\.2`, uint32(80), managerFilter, "", 1, value)
+	f.Add("f", "ns", "app", "a", 3, 0, `^1\.2`, uint32(80), istio.ManagerFilter, "", 1, value)
 	f.Add("f", "", "a/b", "*", 4, 2, "(", uint32(70000), "", "x", 4, []byte{})
 	f.Fuzz(func(t *testing.T, name, namespace, key, label string, applyTo, context int, version string, port uint32, filter, subFilter string, operation int, value []byte) {
 		p := Patch{ApplyTo: networking.EnvoyFilter_ApplyTo(applyTo), Context: Context(context), ProxyVersion: version, Port: port,

@@ -7,16 +7,13 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 var MatchOfOtherKind = finding.Rule{Code: "WS230", Severity: finding.SeverityError,
 	Meaning: "The match must be by the kind of object that applyTo selects: another one is refused, or passed over.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
-
-var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
-	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
-	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
 
 // match checks which objects the patch is for. Which parts of a match istiod reads is in listener_patch.go, rc_patch.go and
 // cluster_patch.go of pilot/pkg/networking/core/envoyfilter.
@@ -53,6 +50,10 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 	r.leave()
 	r.leave()
 }
+
+var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
+	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
+	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
 
 func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch) {
 	r.port(m.GetPortNumber(), "portNumber")
@@ -100,7 +101,7 @@ var (
 )
 
 func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.EnvoyFilter_ListenerMatch_FilterMatch) {
-	isManager := m.GetName() == managerFilter || m.GetName() == oldManagerFilter
+	isManager := m.GetName() == istio.ManagerFilter || m.GetName() == istio.OldManagerFilter
 	if applyTo == networking.EnvoyFilter_FILTER_CHAIN {
 		r.unread(r.at(), "a filter to match has no effect with the applyTo FILTER_CHAIN", "match the chain by its name, sni or destinationPort")
 	}
@@ -119,7 +120,7 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 	}
 	// The webhook requires this name only beside a subFilter, but istiod finds no HTTP filter without it either.
 	if m.GetName() != "" && !isManager && (m.GetSubFilter() != nil || applyTo == networking.EnvoyFilter_HTTP_FILTER) {
-		r.add(NoHTTPFiltersThere, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+managerFilter)
+		r.add(NoHTTPFiltersThere, r.at("name"), fmt.Sprintf("the filter %s has no HTTP filters", quote(m.GetName())), "give "+istio.ManagerFilter)
 	}
 }
 
@@ -128,7 +129,7 @@ var NoFilterName = finding.Rule{Code: "WS231", Severity: finding.SeverityError,
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
 
 func (r *report) noName(path, message string) {
-	r.add(NoFilterName, path, message, "give the name of a filter, for example "+managerFilter)
+	r.add(NoFilterName, path, message, "give the name of a filter, for example "+istio.ManagerFilter)
 }
 
 var FilterNameDeprecated = finding.Rule{Code: "WS234", Severity: finding.Warning,

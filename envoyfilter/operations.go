@@ -11,6 +11,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/manifest"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -192,7 +193,7 @@ func isMerge(op networking.EnvoyFilter_Patch_Operation) bool {
 // another type into one of them panics in istiod (pkg/proto/merge, "descriptor mismatch"), which recovers and drops all
 // listener patches of the proxy.
 var filterTypes = map[string]protoreflect.FullName{
-	managerFilter:                     httpConnectionManager,
+	istio.ManagerFilter:               httpConnectionManager,
 	"envoy.filters.network.tcp_proxy": "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
 	"envoy.filters.http.cors":         "envoy.extensions.filters.http.cors.v3.Cors",
 	"envoy.filters.http.fault":        "envoy.extensions.filters.http.fault.v3.HTTPFault",
@@ -213,7 +214,7 @@ var deprecatedNames = map[string]string{
 	"envoy.grpc_web":                "envoy.filters.http.grpc_web",
 	"envoy.gzip":                    "envoy.filters.http.gzip",
 	"envoy.health_check":            "envoy.filters.http.health_check",
-	"envoy.http_connection_manager": managerFilter,
+	istio.OldManagerFilter:          istio.ManagerFilter,
 	"envoy.http_dynamo_filter":      "envoy.filters.http.dynamo",
 	"envoy.ip_tagging":              "envoy.filters.http.ip_tagging",
 	"envoy.listener.http_inspector": "envoy.filters.listener.http_inspector",
@@ -230,9 +231,6 @@ var deprecatedNames = map[string]string{
 	"envoy.squash":                  "envoy.filters.http.squash",
 	"envoy.tcp_proxy":               "envoy.filters.network.tcp_proxy",
 }
-
-// oldManagerFilter is the name that managerFilter had before release 1.7.
-const oldManagerFilter = "envoy.http_connection_manager"
 
 // selection returns the name by which the match selects a filter of the kind of applyTo, and the field with that name.
 func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, field string) {
@@ -324,7 +322,7 @@ func isLast(applyTo networking.EnvoyFilter_ApplyTo, op networking.EnvoyFilter_Pa
 	case opAdd:
 		return true
 	case opInsertAfter:
-		return name == "" || name == "envoy.filters.http.router" || name == managerFilter || name == "envoy.filters.network.tcp_proxy"
+		return name == "" || name == "envoy.filters.http.router" || name == istio.ManagerFilter || name == "envoy.filters.network.tcp_proxy"
 	}
 	return false
 }

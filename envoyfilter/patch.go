@@ -12,11 +12,9 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
-
-// managerFilter is the name of the network filter that speaks HTTP, in every release since 1.7.
-const managerFilter = "envoy.filters.network.http_connection_manager"
 
 // A Patch is one entry of spec.configPatches.
 //
@@ -58,7 +56,7 @@ func MergeHTTPConnectionManager(ctx Context, value *hcmv3.HttpConnectionManager)
 	return Patch{
 		ApplyTo:   networking.EnvoyFilter_NETWORK_FILTER,
 		Context:   ctx,
-		Filter:    managerFilter,
+		Filter:    istio.ManagerFilter,
 		Operation: networking.EnvoyFilter_Patch_MERGE,
 		Value:     value,
 	}
@@ -162,7 +160,7 @@ func (p Patch) match(r *report, all *parts) *networking.EnvoyFilter_EnvoyConfigO
 			all.filter.SubFilter = &networking.EnvoyFilter_ListenerMatch_SubFilterMatch{Name: p.SubFilter}
 		}
 		if p.Filter == "" {
-			all.filter.Name = managerFilter
+			all.filter.Name = istio.ManagerFilter
 		}
 	}
 	return &all.match

@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
@@ -566,7 +567,7 @@ var rules = []struct {
 		text("%s", patches(strings.Replace(manager("type_url: type.googleapis.com/"+httpConnectionManager+", value: {http2_protocol_options: {allow_connect: true}}"), "type.googleapis.com/"+httpConnectionManager, "type.googleapis.com/udpa.type.v1.TypedStruct", 1))),
 		goodManager},
 	{"WS262", "and at any other type", ".patch.value.typed_config",
-		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: oldManagerFilter, Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}}),
+		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: istio.OldManagerFilter, Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}}),
 		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.tcp_proxy", Operation: opMerge, Value: &tcpproxyv3.TcpProxy{StatPrefix: "x"}})},
 	{"WS262", "an HttpConnectionManager in another filter", ".patch.value.typed_config",
 		patched(Patch{ApplyTo: networking.EnvoyFilter_NETWORK_FILTER, Filter: "envoy.filters.network.rbac", Operation: opMerge, Value: &hcmv3.HttpConnectionManager{StatPrefix: "x"}}),

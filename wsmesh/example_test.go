@@ -482,3 +482,12 @@ func ExampleOptions_minimumRelease() {
 	// DO_NOT_UPGRADE
 	// UPGRADE
 }
+
+// A Service that differs in one option starts from a copy: a change of it is none of the others'.
+func ExampleOptions_Clone() {
+	all := wsmesh.Options{Labels: map[string]string{"team": "realtime"}}
+	own := all.Clone()
+	own.Labels["tier"] = "edge"
+	fmt.Println(all.Labels, own.Labels)
+	// Output: map[team:realtime] map[team:realtime tier:edge]
+}

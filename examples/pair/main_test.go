@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestREADME holds README to this program and to what it prints.
+// TestREADME checks that README shows this program and what it prints.
 func TestREADME(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -32,6 +32,7 @@ func TestREADME(t *testing.T) {
 	}
 }
 
+// output returns what the program prints.
 func output(t *testing.T) string {
 	t.Helper()
 	r, w, err := os.Pipe()

@@ -5,9 +5,9 @@
 //	go run ./examples/quickstart -istio 1.12.0 -name websockets-server -namespace default \
 //	    -workload app=websockets-server -port 8080 -port-name http-websocket
 //
-// The manifests go to standard output and nothing else does. Findings go to standard error, one a line, as
-// "severity code object path: message (hint)". The exit status is 0 where manifests were printed, 1 where the input
-// was refused (nothing is on standard output then), and 2 for a wrong command line.
+// Nothing but the manifests is written to standard output. Findings are written to standard error, one a line, as
+// "severity code object path: message (hint)". The exit status is 0 if manifests were printed, 1 if the input was refused,
+// when nothing is on standard output, and 2 for a wrong command line.
 package main
 
 import (
@@ -34,7 +34,7 @@ const (
 	exitUsage   = 2
 )
 
-// run is main with its surroundings given, for the tests.
+// run runs the program with the given arguments, input and output, and returns its exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var (
 		releases, gateways repeated
@@ -118,7 +118,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			return refuse(stderr, err)
 		}
 	} else {
-		printFindings(stderr, plan.Findings())
+		_ = plan.Findings().WriteText(stderr, false)
 	}
 	if _, err := stdout.Write(out.Bytes()); err != nil {
 		return refuse(stderr, err)
@@ -126,7 +126,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// readMesh counts each release as a control plane's and a proxy's: either may be the oldest.
+// readMesh returns the mesh of the given releases, each of which counts for a control plane and for a proxy, and of what
+// istioctl printed.
 func readMesh(releases []string, istioctlVersion string, stdin io.Reader) (wsmesh.Mesh, error) {
 	var mesh wsmesh.Mesh
 	if istioctlVersion != "" {
@@ -168,29 +169,23 @@ func writeJSON(w io.Writer, plan *wsmesh.Plan) error {
 	return enc.Encode(list)
 }
 
+// refuse writes why the input is refused.
 func refuse(stderr io.Writer, err error) int {
-	list := finding.In(err)
-	if list != nil {
-		printFindings(stderr, list)
+	if list := finding.In(err); list != nil {
+		_ = list.WriteText(stderr, false)
 	} else {
 		fmt.Fprintln(stderr, "error:", err)
 	}
 	return exitRefused
 }
 
-func printFindings(w io.Writer, list finding.List) {
-	for _, f := range list {
-		fmt.Fprintln(w, f)
-	}
-}
-
-// repeated is a flag that may be given several times.
+// repeated is the value of a flag that may be given several times.
 type repeated []string
 
 func (r *repeated) String() string     { return strings.Join(*r, ",") }
 func (r *repeated) Set(s string) error { *r = append(*r, s); return nil }
 
-// labels is a flag of labels: key=value, joined by commas or repeated.
+// labels is the value of a flag for labels: key=value, joined by commas or repeated.
 type labels map[string]string
 
 func (l labels) String() string { return "" }

@@ -16,7 +16,7 @@ import (
 	"github.com/wsmesh/wsmesh/envoyfilter"
 )
 
-// main job of README, as arguments.
+// server returns the arguments of README's main job without a release, and more.
 func server(more ...string) []string {
 	return append([]string{"-name", "websockets-server", "-namespace", "default", "-workload", "app=websockets-server",
 		"-port", "8080", "-port-name", "http-websocket"}, more...)
@@ -101,7 +101,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestOutputIsReadBack: what comes out is read by this library's strict parsers, from YAML and from JSON.
+// TestOutputIsReadBack reads the output with the strict parsers of this library, from YAML and from JSON.
 func TestOutputIsReadBack(t *testing.T) {
 	var yamlOut, jsonOut, stderr bytes.Buffer
 	if run(server("-istio", "1.24.1"), nil, &yamlOut, &stderr) != 0 || run(server("-istio", "1.24.1", "-o", "json"), nil, &jsonOut, &stderr) != 0 {

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package casetest reads case files: manifests, the mesh they are for, and on each line what is expected there.
+// Package casetest reads case files: manifests, the mesh they are for, and on each line which findings are expected there. Only
+// tests use it: those of audits, and those that prove the same cases against Istio itself.
 //
 // A case file is a text archive (see package txtar). Its comment says what the situation is, and which fact of Istio or
 // Envoy decides it. Its files are
 //
 //   - mesh: the releases that run, one key a line: "istio: 1.24.1 1.20.8" for control planes and proxies alike, or
-//     "controlPlanes:" and "proxies:", and where they are not the default "rootNamespace:" and "clusterDomain:".
+//     "controlPlanes:" and "proxies:"; "rootNamespace:" and "clusterDomain:" if they are not the default.
 //   - manifests, of any other name. A comment "# want WS340 WS163" at the end of a line names the findings that are
 //     expected on this line, a code as often as it is expected. These comments are cut off before anything reads the file.
-//   - want: lines "chat.json:12 WS340", for places where a comment cannot stand, such as in JSON and block scalars.
-//   - fixed/NAME: the manifest NAME after Fix, if that changes or adds it.
-//   - mended/NAME: the manifest NAME after a person did what the hints say. One that is empty is removed.
+//   - want: lines such as "chat.json:12 WS340", for places where a comment cannot stand, as in JSON and block scalars.
+//   - fixed/NAME: the manifest NAME after Fix, if Fix changes or adds it.
+//   - mended/NAME: the manifest NAME after a person did what the hints say. If it is empty, the person removed it.
 //
-// A finding that nothing expects fails a case, and so does an expectation without its finding.
+// A finding that nothing expects fails a case, and so does an expectation without a finding.
 package casetest
 
 import (
@@ -38,8 +39,8 @@ type Case struct {
 	Comment string
 	Mesh    wsmesh.Mesh
 	Files   []File // the manifests
-	Fixed   []File // those that Fix changes or adds, as they are then
-	Mended  []File // those that the hints have a person change, as they are then
+	Fixed   []File // the manifests that Fix changes or adds, as they are after it
+	Mended  []File // the manifests that a person changes who follows the hints, as they are after that
 }
 
 // A File is a manifest without its expectations.
@@ -56,7 +57,7 @@ type Want struct {
 	Where string // in the case file, as "path:line"
 }
 
-// Read returns the case in the file at path, and ends the test if that is no case.
+// Read returns the case in the file at path, and ends the test if the file is not a case.
 func Read(t testing.TB, path string) *Case {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -70,6 +71,7 @@ func Read(t testing.TB, path string) *Case {
 	return c
 }
 
+// parse reads a case file. The error names every line that is wrong.
 func parse(path string, text []byte) (*Case, error) {
 	archive := txtar.Parse(text)
 	c := &Case{Comment: strings.TrimSpace(string(archive.Comment))}
@@ -114,6 +116,7 @@ func parse(path string, text []byte) (*Case, error) {
 	return c, errors.Join(errs...)
 }
 
+// parseMesh reads the file mesh.
 func parseMesh(text string) (wsmesh.Mesh, error) {
 	var m wsmesh.Mesh
 	for line := range strings.Lines(text) {
@@ -141,6 +144,7 @@ func parseMesh(text string) (wsmesh.Mesh, error) {
 	return m, nil
 }
 
+// parseReleases reads releases with spaces in between.
 func parseReleases(text string) ([]version.Release, error) {
 	var releases []version.Release
 	for _, word := range strings.Fields(text) {
@@ -153,9 +157,11 @@ func parseReleases(text string) ([]version.Release, error) {
 	return releases, nil
 }
 
+// mark begins the comment with the findings that are expected on a line.
 const mark = "# want"
 
-// parseFile cuts the expectations off the lines of a manifest.
+// parseFile cuts the expectations off the lines of a manifest. The function where returns the place of a line of the
+// manifest in the case file.
 func parseFile(name, text string, where func(line int) string) (File, error) {
 	f := File{Name: name}
 	var errs []error
@@ -176,6 +182,7 @@ func parseFile(name, text string, where func(line int) string) (File, error) {
 	return f, errors.Join(errs...)
 }
 
+// parseCodes reads the codes of the findings that are expected on a line.
 func parseCodes(text string, line int, where string) ([]Want, error) {
 	var wants []Want
 	for _, code := range strings.Fields(text) {
@@ -190,7 +197,7 @@ func parseCodes(text string, line int, where string) ([]Want, error) {
 	return wants, nil
 }
 
-// parseList adds what the file want expects.
+// parseList reads the file want, and adds its expectations to the manifests.
 func (c *Case) parseList(path string, list *txtar.File) error {
 	var errs []error
 	n := list.Line - 1
@@ -217,7 +224,7 @@ func (c *Case) parseList(path string, list *txtar.File) error {
 	return errors.Join(errs...)
 }
 
-// Set returns the files as an audit takes them.
+// Set returns the files as a set of manifests.
 func Set(t testing.TB, files []File) *manifests.Set {
 	t.Helper()
 	var m manifests.Set
@@ -229,8 +236,8 @@ func Set(t testing.TB, files []File) *manifests.Set {
 	return &m
 }
 
-// With returns the manifests with those that changed in the place of what they were, and the new ones behind. What is
-// empty is removed.
+// With returns the manifests of the case with the changed ones in place of the former, and the new ones at the end. A changed
+// one that is empty is left out.
 func (c *Case) With(changed []File) []File {
 	files := c.Untouched(changed)
 	for _, f := range changed {
@@ -238,7 +245,7 @@ func (c *Case) With(changed []File) []File {
 			files = append(files, f)
 		}
 	}
-	// In the order of the case, and the new ones behind.
+	// The order is that of the case, with the new ones at the end.
 	index := func(f File) int {
 		i := slices.IndexFunc(c.Files, func(o File) bool { return o.Name == f.Name })
 		if i < 0 {
@@ -250,15 +257,15 @@ func (c *Case) With(changed []File) []File {
 	return files
 }
 
-// Untouched returns the manifests that are not among those that changed.
+// Untouched returns the manifests of the case that are not among the changed ones.
 func (c *Case) Untouched(changed []File) []File {
 	return slices.DeleteFunc(slices.Clone(c.Files), func(f File) bool {
 		return slices.ContainsFunc(changed, func(o File) bool { return o.Name == f.Name })
 	})
 }
 
-// Check fails the test for each expectation of files without its finding, and for each finding that neither files nor
-// others expect. What others expect may be gone.
+// Check fails the test for each expectation of files that has no finding, and for each finding that neither files nor others
+// expect. The findings that others expect may be missing.
 func Check(t testing.TB, found finding.List, files, others []File) {
 	t.Helper()
 	for _, problem := range differences(found, files, others) {
@@ -266,6 +273,7 @@ func Check(t testing.TB, found finding.List, files, others []File) {
 	}
 }
 
+// differences returns what Check fails the test with.
 func differences(found finding.List, files, others []File) []string {
 	type place struct {
 		file string

@@ -90,7 +90,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestParse: what is no case is an error that says where.
+// TestParse checks that a file which is not a case is an error with its line.
 func TestParse(t *testing.T) {
 	const mesh = "-- mesh --\nistio: 1.24.1\n"
 	for text, want := range map[string]string{

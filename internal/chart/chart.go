@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package chart draws the hops of WebSockets as flowcharts in the language of mermaid, for plans and audits alike.
+// Package chart draws the hops of WebSockets as flowcharts in the language of mermaid. Plans and audits draw with it, so that
+// both look the same; it imports package finding alone, for its escapes.
 package chart
 
 import (
@@ -13,14 +14,14 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// label returns text as a quoted label. A line break stays one.
+// label returns text as a quoted label, in which a line feed is a line break.
 func label(text string) string { return `"` + finding.EscapeMermaid(text) + `"` }
 
-// A Chart is a flowchart of mermaid in the making.
+// A Chart is a flowchart that is being drawn.
 type Chart struct {
 	text                 bytes.Buffer
 	nodes, links, groups int
-	broken               []string // numbers of the links that are
+	broken               []string // the numbers of the links that are broken
 }
 
 // New returns an empty flowchart.
@@ -47,7 +48,7 @@ func (c *Chart) Node(name string) string {
 	return id
 }
 
-// Hop draws a hop by its protocol; where broken is not empty, it says why the hop is.
+// Hop draws the hop from one node to another with its protocol. If broken is not empty, the hop is broken, and broken says why.
 func (c *Chart) Hop(from, to, protocol, broken string) {
 	if broken != "" {
 		protocol += "\n" + broken
@@ -55,7 +56,7 @@ func (c *Chart) Hop(from, to, protocol, broken string) {
 	c.Arrow(from, to, protocol, broken != "")
 }
 
-// Arrow draws one hop; a broken one ends in a cross, and is red.
+// Arrow draws an arrow with a text. A broken one is red and ends in a cross.
 func (c *Chart) Arrow(from, to, text string, broken bool) {
 	end := "-->"
 	if broken {

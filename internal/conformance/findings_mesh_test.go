@@ -101,7 +101,7 @@ func toApp(t *testing.T, p port) protocol {
 	return s.protocols(w.proxy(s, "1.31.0"))["inbound|80||"]
 }
 
-// asBytes says whether the client's sidecar passes on what it sends to such a port as bytes.
+// asBytes reports whether the client's sidecar passes on what it sends to such a port as bytes.
 func asBytes(t *testing.T, p port) bool {
 	t.Helper()
 	p.number, p.target = 8080, 80

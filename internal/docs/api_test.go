@@ -22,11 +22,12 @@ import (
 
 const module = "github.com/wsmesh/wsmesh"
 
-// root is the folder of the module, seen from this package.
+// root is the path of the module's folder from that of this package.
 const root = "../.."
 
-// TestAPI holds what each public package exports to testdata/api, a line for each name, field and method. A line that
-// goes away or changes breaks a user's build: run it with WSMESH_UPDATE=1 where that is meant, and say it in the changelog.
+// TestAPI compares what each public package exports with testdata/api, which has a line for each name, field and method. A
+// line that goes away or changes breaks the builds of users: if that is meant, run the test with WSMESH_UPDATE=1, and say it in
+// the changelog.
 func TestAPI(t *testing.T) {
 	files := map[string]bool{}
 	for _, dir := range publicPackages(t) {
@@ -52,8 +53,8 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// publicPackages returns the folders of the packages that users import, sorted: all packages of the module that are
-// neither internal nor examples.
+// publicPackages returns the folders of the packages that users import, sorted: all packages of the module but those below
+// internal and examples.
 func publicPackages(t *testing.T) []string {
 	t.Helper()
 	var dirs []string
@@ -69,8 +70,8 @@ func publicPackages(t *testing.T) []string {
 	return dirs
 }
 
-// packages returns the files of the code that is no test, by the folder of their package below the module's. Modules of
-// their own are left out.
+// packages returns the Go files of each package except its tests, by the path of its folder from the module's. Modules of their
+// own are left out.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -100,7 +101,7 @@ func packages(t *testing.T) map[string][]string {
 	return found
 }
 
-// load parses the package in dir, a folder below the module's, with its examples.
+// load parses the package in dir, with its examples. dir is the path of its folder from the module's.
 func load(t *testing.T, dir string) (*token.FileSet, *doc.Package) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
@@ -149,16 +150,18 @@ func exported(fset *token.FileSet, pkg *doc.Package) []string {
 	return a.lines
 }
 
+// An api is the lines for what a package exports.
 type api struct {
 	fset  *token.FileSet
 	lines []string
 }
 
+// add adds a line.
 func (a *api) add(format string, args ...any) {
 	a.lines = append(a.lines, fmt.Sprintf(format, args...))
 }
 
-// text is the source of a node on one line.
+// text returns the source of a node on one line.
 func (a *api) text(node any) string {
 	var b bytes.Buffer
 	if err := printer.Fprint(&b, a.fset, node); err != nil {
@@ -167,6 +170,7 @@ func (a *api) text(node any) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
+// values adds a line for each exported constant or variable.
 func (a *api) values(values []*doc.Value) {
 	for _, v := range values {
 		for _, spec := range v.Decl.Specs {
@@ -188,6 +192,7 @@ func (a *api) values(values []*doc.Value) {
 	}
 }
 
+// funcs adds a line for each function or method.
 func (a *api) funcs(funcs []*doc.Func) {
 	for _, f := range funcs {
 		decl := *f.Decl
@@ -196,6 +201,7 @@ func (a *api) funcs(funcs []*doc.Func) {
 	}
 }
 
+// typ adds a line for a type, and one for each of its fields or methods.
 func (a *api) typ(spec *ast.TypeSpec) {
 	kind := func(what string) { a.add("type %s%s %s", spec.Name, a.params(spec), what) }
 	member := func(field *ast.Field) {
@@ -232,6 +238,7 @@ func (a *api) typ(spec *ast.TypeSpec) {
 	}
 }
 
+// params returns the type parameters of a type, in brackets.
 func (a *api) params(spec *ast.TypeSpec) string {
 	if spec.TypeParams == nil {
 		return ""

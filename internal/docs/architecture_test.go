@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// imports are what the code of each package, tests aside, may import of this module: one way, from the bottom up. A path
-// that ends in /... stands for all packages below it. A package that is in none of the rows goes into one.
+// imports says which packages of this module the code of each package may import, except its tests. Imports go one way: from
+// the last rows to the first. A path that ends in /... stands for all packages below it. The first row that names a package
+// counts, and each package needs one.
 var imports = []struct{ of, from string }{
 	{"version", ""},
 	{"wsmesh/finding", ""},
@@ -42,12 +43,13 @@ func mayImport(from, to string) bool {
 	return false
 }
 
+// matches reports whether the pattern names the package in dir.
 func matches(pattern, dir string) bool {
 	below, all := strings.CutSuffix(pattern, "...")
 	return dir == pattern || all && strings.HasPrefix(dir, below)
 }
 
-// TestImports holds the code of the module to the one direction of imports.
+// TestImports checks the imports of each package, and that CONTRIBUTING says what the package is.
 func TestImports(t *testing.T) {
 	for _, wrong := range [][2]string{
 		{"version", "wsmesh/finding"}, {"wsmesh/finding", "internal/names"}, {"destinationrule", "envoyfilter"}, {"envoyfilter", "wsmesh"},

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// elsewhere are commands that this test does not run, by their page, with the file that runs them and a text that
-// shows it there.
+// elsewhere are the commands that this test does not run, by page. Each has the file that runs it, and a text of that file that
+// shows it.
 var elsewhere = map[string]map[string][2]string{
 	"README.md": {
 		"go test ./...": {".ci/run", `[ "$command" = 'go test ./...' ]`},
@@ -41,12 +41,12 @@ var elsewhere = map[string]map[string][2]string{
 	},
 }
 
-// shell finds the lines of a page's blocks of commands.
+// shell finds the blocks of commands in a page.
 var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// TestCommands runs the commands of the READMEs as they stand there, those of a page one after the other. Programs of
-// the examples are built once, and `go run` runs what was built; kubectl and istioctl print what they print for a mesh
-// with one pair.
+// TestCommands runs the commands of the READMEs as they stand there, and those of a page one after the other. The programs of
+// the examples are built once, and `go run` runs the built ones. In place of kubectl and istioctl stand scripts that print what
+// these print in a mesh with one rule.
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
@@ -128,7 +128,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// programs stand for those that a reader has: each is what it prints for the command lines of the READMEs.
+// programs are the scripts in place of programs that a reader has, by name.
 var programs = map[string]string{
 	"go": `case "$1 $2" in
 "run ./examples/"*) program=${2#./examples/}; shift 2; exec "$(dirname "$0")/$program" "$@";;
@@ -151,7 +151,7 @@ esac
 `, served),
 }
 
-// served is what "kubectl get -o yaml" prints of a rule whose filter is missing.
+// served is what "kubectl get -o yaml" prints for a rule whose filter is missing.
 const served = `apiVersion: v1
 kind: List
 metadata: {resourceVersion: ""}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package docs has no code: its tests hold the exported API to files under version control, and what the documentation
-// says to what there is.
+// Package docs has tests and nothing else. They compare the exported API with files under version control, the imports of the
+// packages with their one direction, the rules with the places that report them, and the documentation with what there is.
 package docs

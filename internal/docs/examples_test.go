@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestExamples checks that each exported function has an example, and each method that does something. A method that only
-// gives what is there, or that an interface of the standard library calls, needs none: one that returns a field or
-// what is in it, and String, Error and their like.
+// TestExamples checks that each exported function has an example, and each method that does something. A method that returns a
+// field or an expression without a call needs none, and neither does one of an interface of the standard library, such as
+// String.
 func TestExamples(t *testing.T) {
 	count := 0
 	for _, dir := range publicPackages(t) {
@@ -60,7 +60,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// plain says whether a method needs no example of its own.
+// plain reports whether a method needs no example.
 func plain(m *doc.Func) bool {
 	switch m.Name {
 	case "String", "Error", "Unwrap", "MarshalText", "UnmarshalText", "MarshalJSON":
@@ -79,7 +79,7 @@ func plain(m *doc.Func) bool {
 	return ok && len(ret.Results) == 1 && !calls
 }
 
-// writesNothing is for examples of tests, which have a *testing.T and print nothing.
+// writesNothing reports whether the example is one of a test, which has a *testing.T and prints nothing.
 func writesNothing(e *doc.Example) bool {
 	found := false
 	ast.Inspect(e.Code, func(n ast.Node) bool {

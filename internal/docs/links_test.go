@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// pages are the Markdown files of the repository, by their paths from its root.
+// pages returns the Markdown files of the repository, by their paths from its root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -30,7 +30,7 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
-// walk calls f with the path of each file of the repository from its root.
+// walk calls f for each file of the repository, with its path from the root.
 func walk(t *testing.T, f func(path string)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -52,6 +52,7 @@ func walk(t *testing.T, f func(path string)) {
 	}
 }
 
+// read returns the text of the file at a path from the root of the repository.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, path))
@@ -61,6 +62,7 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
+// exists reports whether there is a file or folder at a path from the root of the repository.
 func exists(path string) bool {
 	_, err := os.Stat(filepath.Join(root, path))
 	return err == nil
@@ -76,7 +78,8 @@ var (
 	notSlug  = regexp.MustCompile(`[^\w\- ]`)
 )
 
-// TestMarkdownLinks checks that what a page links to or names is there: files, headings, tests, and paths in code font.
+// TestMarkdownLinks checks that the files and headings that a page links to are there, and the tests and paths that it has in
+// code font.
 func TestMarkdownLinks(t *testing.T) {
 	tests := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz|Example)\w*)\(`)
@@ -128,7 +131,7 @@ func TestMarkdownLinks(t *testing.T) {
 	}
 }
 
-// anchors are what the headings of a page are linked by.
+// anchors returns the fragments of links to the headings of a page.
 func anchors(text string) []string {
 	var all []string
 	for _, m := range heading.FindAllStringSubmatch(text, -1) {
@@ -137,7 +140,7 @@ func anchors(text string) []string {
 	return all
 }
 
-// TestDocLinks checks that links in the comments of public packages, as [Plan.Stages], lead to a symbol.
+// TestDocLinks checks that links in the comments of public packages, such as [Plan.Stages], lead to a symbol.
 func TestDocLinks(t *testing.T) {
 	all := map[string]*doc.Package{}
 	for _, dir := range publicPackages(t) {
@@ -188,10 +191,10 @@ func TestDocLinks(t *testing.T) {
 	}
 }
 
-// bracketed is what its author took for a link.
+// bracketed finds what its author took for a link.
 var bracketed = regexp.MustCompile(`\[\*?(?:[a-z]+\.)?[A-Z]\w*(?:\.\w+)?\]`)
 
-// inline calls f with each part of a block.
+// inline calls f for each part of the text in a block.
 func inline(block comment.Block, f func(comment.Text)) {
 	switch block := block.(type) {
 	case *comment.Paragraph:
@@ -207,12 +210,14 @@ func inline(block comment.Block, f func(comment.Text)) {
 	}
 }
 
+// each calls f for each of the parts.
 func each(parts []comment.Text, f func(comment.Text)) {
 	for _, part := range parts {
 		f(part)
 	}
 }
 
+// has reports whether the package exports the name, or the type recv of it a method or field of that name.
 func has(pkg *doc.Package, recv, name string) bool {
 	inValues := func(values []*doc.Value) bool {
 		return slices.ContainsFunc(values, func(v *doc.Value) bool { return slices.Contains(v.Names, name) })
@@ -231,7 +236,7 @@ func has(pkg *doc.Package, recv, name string) bool {
 	return recv == "" && (inFuncs(pkg.Funcs) || inValues(pkg.Consts) || inValues(pkg.Vars))
 }
 
-// isField says whether the type is a struct with a field of that name.
+// isField reports whether the type is a struct with a field of that name.
 func isField(typ *doc.Type, name string) bool {
 	return slices.ContainsFunc(typ.Decl.Specs, func(spec ast.Spec) bool {
 		s, ok := spec.(*ast.TypeSpec).Type.(*ast.StructType)

@@ -25,10 +25,7 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
-// rulesInFinding allows package finding to hold rules.
-const rulesInFinding = false
-
-// ruleSets are the public packages that report findings, by their folders.
+// ruleSets are the functions Rules of the public packages that report findings, by their folders.
 var ruleSets = map[string]func() []finding.Rule{
 	"destinationrule":  destinationrule.Rules,
 	"envoyfilter":      envoyfilter.Rules,
@@ -38,20 +35,27 @@ var ruleSets = map[string]func() []finding.Rule{
 	"wsmesh/manifests": manifests.Rules,
 }
 
-// rules returns the rules of all public packages, each once, in the order of their codes.
+// rules returns the rules of all public packages in the order of their codes, each once.
 func rules(t *testing.T) []finding.Rule {
 	t.Helper()
 	all := map[string]finding.Rule{}
 	for dir, set := range ruleSets {
+		last := ""
 		for _, r := range set() {
+			if r.Code <= last {
+				t.Errorf("%s.Rules returns %s after %s", dir, r.Code, last)
+			}
+			last = r.Code
 			if other, ok := all[r.Code]; ok && other != r {
 				t.Errorf("%s has the rule %+v, and another package %+v", dir, r, other)
 			}
 			all[r.Code] = r
 		}
 	}
-	return slices.SortedFunc(maps.Values(all), func(a, b finding.Rule) int { return cmp.Compare(a.Code, b.Code) })
+	return slices.SortedFunc(maps.Values(all), byCode)
 }
+
+func byCode(a, b finding.Rule) int { return cmp.Compare(a.Code, b.Code) }
 
 // TestRules checks what each rule says of itself.
 func TestRules(t *testing.T) {
@@ -76,11 +80,11 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// A variable is one that a rule stands in.
+// A variable is a variable with a rule.
 type variable struct{ dir, name string }
 
-// TestRulesStandOnce reads the code of the module: each code stands once, in a finding.Rule that is a variable, is among
-// those that a public package returns, and is reported in one place.
+// TestRulesStandOnce reads the code of the module. Each code stands in it once, in a finding.Rule that is a variable. A function
+// Rules of a public package returns the rule, and one place in the code reports it.
 func TestRulesStandOnce(t *testing.T) {
 	type file struct {
 		dir, path string
@@ -121,7 +125,7 @@ func TestRulesStandOnce(t *testing.T) {
 					inRule[code] = true
 					text, _ := strconv.Unquote(code.Value)
 					codes[text] = append(codes[text], variable{f.dir, spec.Names[i].Name})
-					if f.dir == "wsmesh/finding" && !rulesInFinding {
+					if f.dir == "wsmesh/finding" {
 						t.Errorf("%s: package finding holds the rule %s", fset.Position(lit.Pos()), text)
 					}
 				}
@@ -201,6 +205,9 @@ func TestRulesStandOnce(t *testing.T) {
 			t.Errorf("%s in %v is in no public package's Rules", code, where)
 		}
 		for _, v := range where {
+			if set := ruleSets[v.dir]; set != nil && !slices.ContainsFunc(set(), func(r finding.Rule) bool { return r.Code == code }) {
+				t.Errorf("%s is declared in %s, whose function Rules does not return it", code, v.dir)
+			}
 			if len(reported[v]) != 1 {
 				t.Errorf("%s (%s in %s) is reported in %d places: %s", code, v.name, v.dir, len(reported[v]), strings.Join(reported[v], ", "))
 			}
@@ -208,7 +215,7 @@ func TestRulesStandOnce(t *testing.T) {
 	}
 }
 
-// isRule reports whether the expression, in a package in dir, is the type finding.Rule.
+// isRule reports whether the expression, in a file of the package in dir, is the type finding.Rule.
 func isRule(dir string, typ ast.Expr) bool {
 	switch typ := typ.(type) {
 	case *ast.Ident:
@@ -219,7 +226,7 @@ func isRule(dir string, typ ast.Expr) bool {
 	return false
 }
 
-// codeOf returns the code in a literal of a rule, which is its first field.
+// codeOf returns the code in a composite literal of a rule, and nil where there is none.
 func codeOf(lit *ast.CompositeLit) *ast.BasicLit {
 	for i, e := range lit.Elts {
 		if kv, ok := e.(*ast.KeyValueExpr); ok {
@@ -234,7 +241,7 @@ func codeOf(lit *ast.CompositeLit) *ast.BasicLit {
 	return nil
 }
 
-// firstName and lastName are the two names of an expression such as finding.Rule.
+// firstName returns the first name of an expression such as finding.Rule.
 func firstName(e ast.Expr) string {
 	if s, ok := e.(*ast.SelectorExpr); ok {
 		e = s.X
@@ -246,6 +253,7 @@ func firstName(e ast.Expr) string {
 	return id.Name
 }
 
+// lastName returns the last name of an expression such as finding.Rule.
 func lastName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.SelectorExpr:
@@ -256,7 +264,7 @@ func lastName(e ast.Expr) string {
 	return ""
 }
 
-// TestFindingsTable holds the README of package finding, which documentation servers show with the package, to the rules.
+// TestFindingsTable compares the README of package finding, which documentation servers show with the package, with the rules.
 func TestFindingsTable(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Findings
@@ -274,6 +282,7 @@ all packages; what shows that a rule is true stands in [the table of the conform
 	golden.Equal(t, filepath.Join(root, "wsmesh", "finding", "README.md"), []byte(b.String()))
 }
 
+// cell returns text for a cell of a table in Markdown.
 func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(s)
 }
@@ -290,11 +299,11 @@ var (
 	linkable = regexp.MustCompile(strings.Join([]string{issue, commit, docs, rfc, site, repo + ` ` + file, repo, own}, "|"))
 )
 
-// branches are those that a file is looked up in where its source names none.
-var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.31", "envoyproxy/envoy": "main"}
+// branches are the branches of repositories for files whose source names none.
+var branches = map[string]string{"istio/istio": "release-1.31", "istio/api": "release-1.32", "envoyproxy/envoy": "main"}
 
-// linked returns a source in which issues, files and pages are links. A file without a repository is one of the
-// repository named before it, or of Istio.
+// linked returns the source of a rule with its issues, files and pages as links. A file without a repository belongs to the
+// repository that is named before it, or to that of Istio.
 func linked(source string) string {
 	last := "istio/istio"
 	return linkable.ReplaceAllStringFunc(source, func(text string) string {

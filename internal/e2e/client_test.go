@@ -215,7 +215,7 @@ func (p *pod) awaitUpgrade(t testing.TB, cluster string, want bool) {
 	})
 }
 
-// accepts says whether the active listeners of the pod's proxy allow extended CONNECT.
+// accepts reports whether the active listeners of the pod's proxy allow extended CONNECT.
 func (p *pod) accepts() (bool, error) {
 	out, err := p.get("/config_dump?resource=dynamic_listeners")
 	if err != nil {
@@ -247,7 +247,7 @@ func (p *pod) accepts() (bool, error) {
 
 var allowConnect = regexp.MustCompile(`"allow_connect":\s*true`)
 
-// upgrades says whether a cluster of the pod's proxy speaks HTTP/2.
+// upgrades reports whether a cluster of the pod's proxy speaks HTTP/2.
 func (p *pod) upgrades(cluster string) (bool, error) {
 	out, err := p.cluster(cluster)
 	return strings.Contains(out, `"http2_protocol_options"`), err

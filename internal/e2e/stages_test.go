@@ -121,7 +121,7 @@ func (p *pair) carryOut(t testing.TB, s wsmesh.Stage) {
 	}
 }
 
-// fate waits until listeners have been drained, and says whether the session lives on after a change that was begun at
+// fate waits until listeners have been drained, and reports whether the session lives on after a change that was begun at
 // the time given. One that does is closed. One that does not must have lived until the drain time was over.
 func (s *session) fate(t testing.TB, changed time.Time) (fate string, survived bool) {
 	t.Helper()

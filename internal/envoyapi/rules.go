@@ -19,30 +19,30 @@ import (
 
 // Envoy checks what it loads against the rules in its .proto files, the extensions of package validate
 // (github.com/envoyproxy/protoc-gen-validate). go-control-plane has them as a method ValidateAll of each Go type. Here
-// they are read from the descriptors, so that they hold for every message, be its Go type linked or not. The kinds of
-// rules are those that Envoy's API has; TestRuleKinds of package linked fails where another comes up, and TestRules there
+// they are read from the descriptors, so that they hold for every message, whether its Go type is linked or not. The kinds of
+// rules are those that Envoy's API has; TestRuleKinds of package linked fails when there is another, and TestRules there
 // compares each verdict with that of ValidateAll.
 //
-// That an enum has one of its values is no rule here: an EnvoyFilter may give no other, rule or not.
+// The rule that an enum has one of its declared values is left out: an EnvoyFilter cannot express any other.
 
 // A Violation is a rule that a message breaks.
 type Violation struct {
-	Field  protoreflect.FieldDescriptor // nil where the rule is that of a Oneof
-	Oneof  protoreflect.OneofDescriptor // of which a member must be set, and none is
-	Index  int                          // of the entry of a list that breaks it, and -1 where it is none
-	Key    protoreflect.MapKey          // of the entry of a map whose key breaks it, where it is valid
-	TooFew bool                         // a list has too few entries
-	Reason string                       // the rule, as "value must be greater than 0s"
+	Field  protoreflect.FieldDescriptor // the field; nil for a rule of a oneof
+	Oneof  protoreflect.OneofDescriptor // the oneof of which a member must be set, and none is
+	Index  int                          // the index of the list's entry that breaks the rule; -1 for any other value
+	Key    protoreflect.MapKey          // the key of a map that breaks the rule; not valid for any other value
+	TooFew bool                         // the list has too few entries
+	Reason string                       // the rule, such as "value must be greater than 0s"
 }
 
-// Violations returns the rules that m's own fields break, and not those of the messages in them, in the order of the
-// fields.
+// Violations returns the rules that m's own fields break, in the order of the fields. It does not look into the messages in
+// the fields.
 func Violations(m protoreflect.Message) []Violation {
 	var all []Violation
 	md := m.Descriptor()
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
-		// A member of a oneof, or an optional field, is held to its rules where it is set.
+		// The rules of a member of a oneof, and of an optional field, count only if it is set.
 		if fd.ContainingOneof() == nil || m.Has(fd) {
 			all = append(all, FieldViolations(m, fd)...)
 		}
@@ -56,7 +56,7 @@ func Violations(m protoreflect.Message) []Violation {
 	return all
 }
 
-// FieldViolations returns the rules for the field that m breaks.
+// FieldViolations returns the rules of one field that m breaks.
 func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []Violation {
 	r := rulesOf(fd)
 	if r == nil {
@@ -129,25 +129,25 @@ func FieldViolations(m protoreflect.Message, fd protoreflect.FieldDescriptor) []
 	return all
 }
 
-// IsSkipped reports whether the message in the field, and all that is in it, is held to no rules.
+// IsSkipped reports whether no rules count for the message in the field, and for all that is in it.
 func IsSkipped(fd protoreflect.FieldDescriptor) bool {
 	r := rulesOf(fd)
 	return r != nil && r.skip
 }
 
-// A rule says what is wrong with a value, and "" where nothing is.
+// A rule returns what is wrong with a value, and "" where nothing is.
 type rule func(v protoreflect.Value) string
 
-// rules are those of one field.
+// rules are the rules of one field.
 type rules struct {
 	required, skip bool
 	value          []rule
-	entry          []rule // for each entry of a list, and the key of each entry of a map
-	unique         bool
-	least, most    int // entries of a list or map; most is -1 where there may be any number
+	entry          []rule // for each entry of a list, and for each key of a map
+	unique         bool   // no two entries of the list are equal
+	least, most    int    // the number of entries of a list or map; most is -1 if there is no limit
 }
 
-// count says what is wrong with a number of entries.
+// count returns what is wrong with the number n of entries, and "" where nothing is.
 func (r *rules) count(n int, one, many string) string {
 	switch {
 	case r.least > 0 && r.least == r.most && n != r.least:
@@ -162,10 +162,11 @@ func (r *rules) count(n int, one, many string) string {
 	return ""
 }
 
-// compiled are the rules of the fields that were asked for: a *rules by its protoreflect.FieldDescriptor, nil where
-// there are none.
+// compiled are the rules of the fields that were asked for: a *rules for each protoreflect.FieldDescriptor, which is nil for a
+// field without rules.
 var compiled sync.Map
 
+// rulesOf returns the rules of the field, and nil where it has none.
 func rulesOf(fd protoreflect.FieldDescriptor) *rules {
 	if r, ok := compiled.Load(fd); ok {
 		return r.(*rules)
@@ -178,13 +179,13 @@ func rulesOf(fd protoreflect.FieldDescriptor) *rules {
 	return r
 }
 
+// isRequired reports whether a member of the oneof must be set.
 func isRequired(od protoreflect.OneofDescriptor) bool {
 	o, ok := option(od, "validate.required")
 	return ok && o.Bool()
 }
 
-// option returns the extension of a descriptor's options. That of package validate is linked with every message of
-// Envoy that is.
+// option returns an extension of the descriptor's options. Those of package validate are linked with each message of Envoy.
 func option(d protoreflect.Descriptor, name protoreflect.FullName) (protoreflect.Value, bool) {
 	xt, err := protoregistry.GlobalTypes.FindExtensionByName(name)
 	if err != nil || !proto.HasExtension(d.Options(), xt) {
@@ -193,14 +194,15 @@ func option(d protoreflect.Descriptor, name protoreflect.FullName) (protoreflect
 	return d.Options().ProtoReflect().Get(xt.TypeDescriptor()), true
 }
 
-// A group of rules is a message of validate.proto, in which rules have names.
+// A group is a message of validate.proto, whose fields are rules.
 type group struct{ protoreflect.Message }
 
+// field returns the field of that name.
 func (g group) field(name protoreflect.Name) protoreflect.FieldDescriptor {
 	return g.Descriptor().Fields().ByName(name)
 }
 
-// get returns the rule of that name where it is there.
+// get returns the rule of that name, and reports whether it is set.
 func (g group) get(name protoreflect.Name) (protoreflect.Value, bool) {
 	fd := g.field(name)
 	if fd == nil || !g.Has(fd) {
@@ -209,12 +211,13 @@ func (g group) get(name protoreflect.Name) (protoreflect.Value, bool) {
 	return g.Get(fd), true
 }
 
+// bool reports whether the rule of that name is true.
 func (g group) bool(name protoreflect.Name) bool {
 	v, ok := g.get(name)
 	return ok && v.Bool()
 }
 
-// number returns the number of that name, or none where it is not there.
+// number returns the number of that name, and none if it is not set.
 func (g group) number(name protoreflect.Name, none int) int {
 	if v, ok := g.get(name); ok {
 		return int(v.Uint())
@@ -299,17 +302,18 @@ func values(fd protoreflect.FieldDescriptor, all group) []rule {
 	return rs
 }
 
-// isWrapper reports whether the message holds one value, so that it can be told from none.
+// isWrapper reports whether the message is one of google.protobuf's that hold a single value, such as BoolValue.
 func isWrapper(md protoreflect.MessageDescriptor) bool {
 	return md.ParentFile().Path() == "google/protobuf/wrappers.proto"
 }
 
+// duration returns the duration in a field.
 func duration(v protoreflect.Value) *durationpb.Duration {
-	d, _ := WellKnown(v.Message()).Interface().(*durationpb.Duration) // to a nil one there are no seconds
+	d, _ := WellKnown(v.Message()).Interface().(*durationpb.Duration) // a nil duration is 0s
 	return d
 }
 
-// compare returns -1, 0 or 1, and 2 where a NaN is neither less nor greater nor equal.
+// compare returns -1, 0 or 1 as a is less than, equal to or greater than b, and 2 if one of them is NaN.
 func compare[T int64 | uint64 | float64](a, b T) int {
 	switch {
 	case a < b:
@@ -322,6 +326,7 @@ func compare[T int64 | uint64 | float64](a, b T) int {
 	return 2
 }
 
+// compareNumbers is compare for the numbers in two fields.
 func compareNumbers(a, b protoreflect.Value) int {
 	switch a.Interface().(type) {
 	case int32, int64:
@@ -332,10 +337,11 @@ func compareNumbers(a, b protoreflect.Value) int {
 	return compare(a.Float(), b.Float())
 }
 
-// outside are the brackets of a range that a value must not be in, by those of the range where it must be.
+// outside are the brackets of a range that a value must be outside of, by the brackets of the range that it must be in.
 var outside = map[string]string{")": "[", "]": "(", "(": "]", "[": ")"}
 
-// bounds returns the rule for a number or duration between, or beyond, two others.
+// bounds returns the rule that a number or duration lies between two others, or outside of them. There is none where the group
+// has no bounds.
 func bounds(g group, show func(protoreflect.Value) any, compare func(a, b protoreflect.Value) int) []rule {
 	low, inclusive := g.get("gte")
 	hasLow, open := inclusive, "["
@@ -354,7 +360,7 @@ func bounds(g group, show func(protoreflect.Value) any, compare func(a, b protor
 	var reason string
 	var broken func(v protoreflect.Value) bool
 	switch {
-	case hasLow && hasHigh && compare(high, low) != 1: // less than the one or more than the other
+	case hasLow && hasHigh && compare(high, low) != 1: // a value must be less than the upper or greater than the lower
 		reason = fmt.Sprintf("value must be outside range %s%v, %v%s", outside[end], show(high), show(low), outside[open])
 		broken = func(v protoreflect.Value) bool { return tooLow(v) && tooHigh(v) }
 	case hasLow && hasHigh:
@@ -374,6 +380,7 @@ func bounds(g group, show func(protoreflect.Value) any, compare func(a, b protor
 	return []rule{reasonIf(reason, broken)}
 }
 
+// reasonIf returns the rule with that reason.
 func reasonIf(reason string, broken func(v protoreflect.Value) bool) rule {
 	return func(v protoreflect.Value) string {
 		if broken(v) {
@@ -383,6 +390,7 @@ func reasonIf(reason string, broken func(v protoreflect.Value) bool) rule {
 	}
 }
 
+// durations returns the rules for a duration.
 func durations(g group) []rule {
 	rs := bounds(g, func(v protoreflect.Value) any { return duration(v).AsDuration() }, func(a, b protoreflect.Value) int {
 		return compare(int64(duration(a).AsDuration()), int64(duration(b).AsDuration()))
@@ -398,6 +406,7 @@ func durations(g group) []rule {
 	return rs
 }
 
+// constant returns the rule that a value is a certain one, if there is one.
 func constant(g group) []rule {
 	want, ok := g.get("const")
 	if !ok {
@@ -406,6 +415,7 @@ func constant(g group) []rule {
 	return []rule{reasonIf(fmt.Sprintf("value must equal %v", want), func(v protoreflect.Value) bool { return !v.Equal(want) })}
 }
 
+// enums returns the rule that an enum has none of some values, if there is one.
 func enums(g group, ed protoreflect.EnumDescriptor) []rule {
 	refused, ok := g.get("not_in")
 	if !ok {
@@ -422,7 +432,7 @@ func enums(g group, ed protoreflect.EnumDescriptor) []rule {
 	return []rule{reasonIf(fmt.Sprintf("value must not be in list %v", texts), func(v protoreflect.Value) bool { return numbers[v.Enum()] })}
 }
 
-// length returns the rule for how long a value is, and nil where there is none.
+// length returns the rule for the length of a value, which the function of returns, and nil if there is none.
 func length(g group, least, most protoreflect.Name, unit string, of func(protoreflect.Value) int) rule {
 	low, high := g.number(least, 0), g.number(most, -1)
 	_, hasLow := g.get(least)
@@ -440,14 +450,15 @@ func length(g group, least, most protoreflect.Name, unit string, of func(protore
 	return nil
 }
 
-// The patterns behind well_known_regex, as protoc-gen-validate has them (module/checker.go). Text that is not held to be
-// strict may have what is no line break.
+// The patterns of well_known_regex, as protoc-gen-validate has them (module/checker.go). Without strict, a text may have any
+// character but NUL and line breaks.
 const (
 	headerName  = "^:?[0-9a-zA-Z!#$%&'*+-.^_|~\x60]+$"
 	headerValue = "^[^\u0000-\u0008\u000A-\u001F\u007F]*$"
 	looseHeader = "^[^\u0000\u000A\u000D]*$"
 )
 
+// texts returns the rules for a text.
 func texts(g group) []rule {
 	var rs []rule
 	if in, ok := g.get("in"); ok {
@@ -477,7 +488,7 @@ func texts(g group) []rule {
 	return rs
 }
 
-// patternOf returns the pattern that a text must match, and nil where there is none.
+// patternOf returns the pattern that a text must match, and nil if there is none.
 func patternOf(g group) *regexp.Regexp {
 	text := ""
 	if pattern, ok := g.get("pattern"); ok {
@@ -495,7 +506,7 @@ func patternOf(g group) *regexp.Regexp {
 	}
 	pattern, err := regexp.Compile(text)
 	if text == "" || err != nil {
-		return nil // the patterns are Envoy's, and all compile: TestRules has them
+		return nil // the patterns of Envoy all compile, as TestRules shows
 	}
 	return pattern
 }

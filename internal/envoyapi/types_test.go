@@ -23,7 +23,7 @@ import (
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 )
 
-// TestFindMessage has names of messages that are linked here and of others that are not, and of what is no message.
+// TestFindMessage looks up messages that are linked here, messages that are not, and names that are not those of messages.
 func TestFindMessage(t *testing.T) {
 	tests := []struct {
 		name          protoreflect.FullName
@@ -72,7 +72,7 @@ func TestFindMessage(t *testing.T) {
 	}
 }
 
-// TestFindMessageAtOnce asks for every message from some goroutines: all get the same types.
+// TestFindMessageAtOnce looks up every message from several goroutines, which all get the same types.
 func TestFindMessageAtOnce(t *testing.T) {
 	types := envoyapi.NewResolver(envoyapi.Types.Types)
 	names := types.Names()
@@ -101,7 +101,7 @@ func TestFindMessageAtOnce(t *testing.T) {
 	}
 }
 
-// TestWellKnown reads messages of package google.protobuf out of one that has no Go type here.
+// TestWellKnown reads messages of package google.protobuf in a message whose Go type is not linked here.
 func TestWellKnown(t *testing.T) {
 	mt, err := envoyapi.Types.FindMessageByName("envoy.config.cluster.v3.Cluster")
 	if err != nil {

@@ -3,9 +3,9 @@
 // Package fieldpath names places in a document, such as spec.configPatches[0].patch.value or
 // metadata.labels["app.kubernetes.io/name"].
 //
-// There is one text for each place, whoever names it: a name is written after a dot, an index in brackets, and a name
-// that is not the name of a field, as the keys of labels often are not, in brackets and quotes. This is also how jq
-// writes a path, but for the dot at its beginning.
+// Every package that reports findings builds its paths here, so that there is one text for each place: a name is written after
+// a dot, an index in brackets, and a name that is not the name of a field, as keys of labels often are, in brackets and quotes.
+// That is how jq writes a path, but for the dot at its beginning. The package imports nothing of this module.
 package fieldpath
 
 import (

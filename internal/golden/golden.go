@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package golden compares what a test produced with files under version control, and writes these files where the
-// environment variable WSMESH_UPDATE is true. Package wsmeshtest offers the same to users.
+// environment variable WSMESH_UPDATE is true. It knows bytes and names only, so that the tests of every package can import it;
+// package wsmeshtest offers the same for objects to users.
 package golden
 
 import (
@@ -18,10 +19,10 @@ import (
 // Latest is the name of the file for the newest release, and for every release without a file of its own.
 const Latest = "latest"
 
-// Updating reports whether golden files are to be written: where WSMESH_UPDATE is true, or a boolean flag -update that the
-// test has. It is an environment variable because go test passes a flag to every test, and each that does not have it
-// fails; and no flag is defined here, since a test that has its own would panic. In CI nobody would look at what was
-// written, so it ends the test.
+// Updating reports whether golden files are to be written: WSMESH_UPDATE is true, or the test has a boolean flag -update and
+// that is true. It is an environment variable because go test passes a flag to the tests of every package, and those that do
+// not define it fail. No flag is defined here because a test that defines its own would panic. In CI nobody would look at
+// what was written, so Updating ends the test there.
 func Updating(t testing.TB) bool {
 	t.Helper()
 	update, _ := strconv.ParseBool(os.Getenv("WSMESH_UPDATE"))
@@ -44,7 +45,8 @@ func inCI() bool {
 	return value != "" && (set || err != nil)
 }
 
-// Equal compares got with the file at path, or writes the file: see [Updating].
+// Equal compares got with the file at path, and fails the test with a unified diff where they differ. If [Updating] reports
+// true, it writes the file.
 func Equal(t testing.TB, path string, got []byte) {
 	t.Helper()
 	if Updating(t) {
@@ -61,10 +63,10 @@ func Equal(t testing.TB, path string, got []byte) {
 	}
 }
 
-// Releases compares what got gives for each release with the files in dir. The releases go from the oldest to the newest.
-// dir/latest+ext is for the newest, and for each release without a file dir/release+ext of its own; such a file is there
-// only where the output differs. Where [Updating] reports true the files are written, and those that
-// no release needs are removed.
+// Releases compares what got returns for each release with the files in dir. The releases go from the oldest to the newest.
+// The file latest has the output for the newest release, and for every release without a file of its own; a release has one
+// only where its output differs. The names of the files end in ext. If [Updating] reports true, the files are written, and
+// those that no release needs are removed.
 func Releases(t testing.TB, dir, ext string, releases []string, got func(release string) []byte) {
 	t.Helper()
 	newest := releases[len(releases)-1]
@@ -102,6 +104,7 @@ func Releases(t testing.TB, dir, ext string, releases []string, got func(release
 	}
 }
 
+// write writes a file, and the folder that it stands in.
 func write(t testing.TB, path string, data []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

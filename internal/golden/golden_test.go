@@ -38,9 +38,10 @@ func said(update bool, f func(t testing.TB)) string {
 	return strings.Join(r.said, "\n")
 }
 
+// atDesk unsets the environment variable CI.
 func atDesk(t *testing.T) { t.Setenv("CI", "") }
 
-// A test may have a flag -update that says something else.
+// other is a flag -update of another meaning, as a test may have one.
 var other = flag.String("update", "", "what to write")
 
 func TestUpdating(t *testing.T) {

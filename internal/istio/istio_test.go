@@ -47,7 +47,7 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// TestKinds: no protocol is of two kinds, and one that Istio sniffs is of none.
+// TestKinds checks that no protocol is of two kinds, and that one which Istio detects is of none.
 func TestKinds(t *testing.T) {
 	for protocol, want := range map[string]string{
 		"http2": "HTTP/2", "grpc": "HTTP/2", "kubernetes.io/h2c": "HTTP/2",

@@ -4,7 +4,7 @@ package manifest
 
 import "strings"
 
-// IsPlain says whether AppendYAML writes s, at whatever place, as it stands. Text that begins with a plain string and
+// IsPlain reports whether AppendYAML writes s, at whatever place, as it stands. Text that begins with a plain string and
 // goes on with '-', '.' and plain strings is plain too.
 func IsPlain(s string) bool { return isPlain(s) }
 

@@ -284,7 +284,7 @@ func TestDecodeReadsIntoAFreshMessage(t *testing.T) {
 }
 
 // checkDecode holds Decode against protojson, which must take what Decode takes and give the same message. What protojson
-// refuses must be found by the walk, which knows the path. It says whether Decode takes the data.
+// refuses must be found by the walk, which knows the path. It reports whether Decode takes the data.
 func checkDecode(t *testing.T, data []byte, dialect Dialect, m proto.Message) (taken bool) {
 	t.Helper()
 	root, findings := yamldoc.Parse([]byte(`{"spec":` + string(data) + `}`))

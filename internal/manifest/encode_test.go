@@ -31,7 +31,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// checkYAML holds AppendYAML against sigs.k8s.io/yaml, and reads the YAML back. It says whether the bytes were compared:
+// checkYAML holds AppendYAML against sigs.k8s.io/yaml, and reads the YAML back. It reports whether the bytes were compared:
 // they are not where sigs.k8s.io/yaml cannot read its own.
 func checkYAML(t *testing.T, o Object) (compared bool) {
 	t.Helper()
@@ -69,13 +69,13 @@ func checkYAML(t *testing.T, o Object) (compared bool) {
 	return compared
 }
 
-// same says whether two objects are equal, with an empty map the same as none.
+// same reports whether two objects are equal, with an empty map the same as none.
 func same(a, b Object) bool {
 	return a.String() == b.String() && a.APIVersion == b.APIVersion && maps.Equal(a.Labels, b.Labels) &&
 		maps.Equal(a.Annotations, b.Annotations) && proto.Equal(a.Spec, b.Spec)
 }
 
-// readsBack says whether sigs.k8s.io/yaml reads the tree of the JSON data from text.
+// readsBack reports whether sigs.k8s.io/yaml reads the tree of the JSON data from text.
 func readsBack(data, text []byte) bool {
 	var want, got any
 	return json.Unmarshal(data, &want) == nil && yaml.Unmarshal(text, &got) == nil && reflect.DeepEqual(want, got)

@@ -170,6 +170,18 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestManyProblemsOfValues shows how many problems of all values are listed.
+func TestManyProblemsOfValues(t *testing.T) {
+	text := manifestOf
+	for range maxFindings {
+		text += "  - applyTo: CLUSTER\n    patch: {operation: MERGE, value: {a: 1, b: 2, c: 3}}\n"
+	}
+	r, _ := readFilter(t, text)
+	if last := r.Findings[len(r.Findings)-1]; len(r.Findings) != maxFindings+1 || last.Code != "WS939" || last.Object != "EnvoyFilter x" {
+		t.Errorf("%d problems are listed, the last is %v", len(r.Findings), last)
+	}
+}
+
 // TestReadWhatCanBeRead shows what is left of a document with findings.
 func TestReadWhatCanBeRead(t *testing.T) {
 	text := rule("host: a", "hots: b", "exportTo: [\".\", 5]", "subsets:", "- name: v1", "  labels: {a: 1, b: c}", "- 7", "- {name: v2, trafficPolicy: {tls: 1}}",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifest is the envelope around a spec: the Kubernetes object that a manifest carries, how it
-// is written as YAML and JSON, how it is read back strictly, and what Kubernetes asks of its metadata.
+// Package manifest is about the envelope around a spec: the Kubernetes object that a manifest carries, how it is written as
+// YAML and JSON, how it is read from the tree of a document, with the lines of its fields, and what Kubernetes asks of its
+// metadata.
 package manifest
 
 import "google.golang.org/protobuf/proto"

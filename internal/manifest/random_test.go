@@ -68,7 +68,7 @@ func (r maker) anyText() string {
 	return []string{"a", "ab", "app", "websockets-server", "v1", "a1", "a2", "a10", "A", "host.name"}[r.IntN(10)]
 }
 
-// harmless says whether sigs.k8s.io/yaml can read s back as it writes it. What it cannot are the control characters of
+// harmless reports whether sigs.k8s.io/yaml can read s back as it writes it. What it cannot are the control characters of
 // Unicode, noncharacters, and line breaks that are no line feeds.
 func harmless(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {

@@ -31,7 +31,7 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// isPlain says whether sigs.k8s.io/yaml writes s, at whatever place, as it stands. It is narrow: a letter or '^' first,
+// isPlain reports whether sigs.k8s.io/yaml writes s, at whatever place, as it stands. It is narrow: a letter or '^' first,
 // no spaces, no word that YAML 1.1 reads as anything but a string.
 func isPlain(s string) bool {
 	if s == "" || s[0] != '^' && !isASCIILetter(s[0]) {
@@ -45,12 +45,12 @@ func isPlain(s string) bool {
 	return !isWord(s)
 }
 
-// isPlainKey says whether s is plainly safe as a key.
+// isPlainKey reports whether s is plainly safe as a key.
 func isPlainKey(s string) bool { return len(s) <= maxPlainKey && isPlain(s) }
 
 func isASCIILetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// isWord says whether YAML 1.1 has a meaning for s, in some spelling: a boolean or null.
+// isWord reports whether YAML 1.1 has a meaning for s, in some spelling: a boolean or null.
 func isWord(s string) bool {
 	if len(s) > len("false") {
 		return false
@@ -197,7 +197,7 @@ func compareKeys(a, b string) int {
 	return cmp.Compare(ar, br)
 }
 
-// endsInNumber says whether the digits at the end of s are more than zeros.
+// endsInNumber reports whether the digits at the end of s are more than zeros.
 func endsInNumber(s string) bool {
 	for {
 		r, size := utf8.DecodeLastRuneInString(s)

@@ -48,22 +48,30 @@ func NewValue(applyTo networking.EnvoyFilter_ApplyTo) proto.Message {
 func (r *Reading) DecodeValues(root *yamldoc.Node) []proto.Message {
 	patches := r.Spec.(*networking.EnvoyFilter).GetConfigPatches()
 	values := make([]proto.Message, len(patches))
+	more := 0
 	for i, patch := range patches {
-		if patch.GetPatch().GetValue() == nil {
+		if patch.GetPatch().GetValue() == nil || len(r.Findings) >= maxFindings {
 			continue
 		}
-		path := fieldpath.Path{fieldpath.Name("spec"), fieldpath.Name("configPatches"), fieldpath.Index(i), fieldpath.Name("patch"), fieldpath.Name("value")}
 		if values[i] = NewValue(patch.GetApplyTo()); values[i] == nil {
 			continue
 		}
+		path := fieldpath.Path{fieldpath.Name("spec"), fieldpath.Name("configPatches"), fieldpath.Index(i), fieldpath.Name("patch"), fieldpath.Name("value")}
 		_, n, _ := root.At(path) // the patch has a value: it leads there
 		for _, f := range Decode(n, path, ProtoJSON, values[i], r.Lines) {
+			switch {
 			// A Struct, too, takes no text but UTF-8, and no number beyond its range.
-			if !slices.ContainsFunc(r.Findings, func(had finding.Finding) bool { return had.Path == f.Path && had.Code == f.Code }) {
+			case slices.ContainsFunc(r.Findings, func(had finding.Finding) bool { return had.Path == f.Path && had.Code == f.Code }):
+			case len(r.Findings) >= maxFindings:
+				more++
+			default:
 				f.Object = r.ObjectName()
 				r.Findings = append(r.Findings, f)
 			}
 		}
+	}
+	if more > 0 {
+		r.Findings = append(r.Findings, tooMany(r.ObjectName(), more))
 	}
 	return values
 }

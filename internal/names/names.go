@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package names holds the rules that Kubernetes has for names, label keys and label values. Each function
-// returns "" where the string holds to the rule, and else what is wrong with it, ready to stand after the
-// quoted value: `"a_b" must consist of …`.
+// Package names checks names, label keys and label values by the rules of Kubernetes. Each function returns "" for a string
+// that is valid, and otherwise what is wrong with it, in words that follow the quoted value: `"a_b" must consist of …`.
 //
-// The rules are those of k8s.io/apimachinery/pkg/util/validation, which this module does not depend on.
+// The rules are those of k8s.io/apimachinery/pkg/util/validation, on which this module does not depend. The package imports
+// nothing of this module.
 package names
 
 import "strings"
 
-// Label checks a DNS label (RFC 1123), which a namespace, a subset and an exportTo entry are: at most 63
-// lower-case letters, digits and '-', a letter or digit at both ends.
+// Label checks a DNS label (RFC 1123), as namespaces, subsets and exportTo entries are: at most 63 lower-case letters, digits
+// and '-', with a letter or digit at both ends.
 func Label(s string) string {
 	if len(s) > 63 {
 		return "must be no more than 63 bytes"
@@ -21,8 +21,8 @@ func Label(s string) string {
 	return ""
 }
 
-// Subdomain checks a DNS subdomain (RFC 1123), which the name of a DestinationRule or EnvoyFilter is: at most
-// 253 bytes, DNS labels of any length joined by '.'.
+// Subdomain checks a DNS subdomain (RFC 1123), as the name of a DestinationRule or EnvoyFilter is: at most 253 bytes of DNS
+// labels, each of any length, joined by '.'.
 func Subdomain(s string) string {
 	if len(s) > 253 {
 		return "must be no more than 253 bytes"
@@ -35,8 +35,8 @@ func Subdomain(s string) string {
 	return ""
 }
 
-// QualifiedName checks the key of a label or annotation: an optional DNS subdomain and '/', then at most 63
-// letters, digits, '-', '_' and '.', a letter or digit at both ends.
+// QualifiedName checks the key of a label or annotation: an optional DNS subdomain and '/', then at most 63 letters, digits,
+// '-', '_' and '.', with a letter or digit at both ends.
 func QualifiedName(s string) string {
 	name := s
 	if prefix, rest, ok := strings.Cut(s, "/"); ok {
@@ -60,8 +60,8 @@ func QualifiedName(s string) string {
 	return ""
 }
 
-// LabelValue checks the value of a label: empty, or at most 63 letters, digits, '-', '_' and '.', a letter or
-// digit at both ends.
+// LabelValue checks the value of a label: empty, or at most 63 letters, digits, '-', '_' and '.', with a letter or digit at
+// both ends.
 func LabelValue(s string) string {
 	if len(s) > 63 {
 		return "must be no more than 63 bytes"
@@ -72,18 +72,21 @@ func LabelValue(s string) string {
 	return ""
 }
 
+// labelChars reports whether s has the characters of a DNS label.
 func labelChars(s string) bool { return chars(s, inLabel) }
 
+// nameChars reports whether s has the characters of the name in a label's key, or of a label's value.
 func nameChars(s string) bool { return chars(s, inLabel|inName) }
 
-// What a byte may stand in. Looking it up is several times faster than comparing it with the ends of ranges, and every
-// string of a fleet is looked at.
+// The classes of a byte. Looking them up is several times faster than comparing the byte with the ends of ranges, and every
+// string of a fleet is checked.
 const (
-	inLabel = 1 << iota // a DNS label
-	inName              // only the name part of a label's key, or its value
-	atEnd               // at the beginning and end of either
+	inLabel = 1 << iota // it may stand in a DNS label
+	inName              // it may stand in the name of a label's key and in a label's value, but not in a DNS label
+	atEnd               // it may stand at the beginning and end of either
 )
 
+// classes are the classes of each byte.
 var classes = func() (table [256]uint8) {
 	for c := range table {
 		switch c := byte(c); {
@@ -100,8 +103,7 @@ var classes = func() (table [256]uint8) {
 	return table
 }()
 
-// chars reports whether s is not empty, holds only bytes of the classes allowed, and has a letter or digit of them at both
-// ends.
+// chars reports whether s is not empty, holds only bytes of the allowed classes, and has a letter or digit at both ends.
 func chars(s string, allowed uint8) bool {
 	if s == "" || classes[s[0]]&atEnd == 0 || classes[s[len(s)-1]]&atEnd == 0 {
 		return false

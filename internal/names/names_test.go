@@ -83,7 +83,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The regular expressions of k8s.io/apimachinery/pkg/util/validation. \z is there, where Go's $ would take it as well.
+// The regular expressions of k8s.io/apimachinery/pkg/util/validation.
 var (
 	label     = regexp.MustCompile(`\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\z`)
 	subdomain = regexp.MustCompile(`\A[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\z`)

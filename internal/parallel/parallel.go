@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package parallel spreads work on many items of a list over all cores.
+// Package parallel spreads work on many items of a list over all cores. Reading manifests and judging them both do it; the
+// package imports nothing of this module.
 package parallel
 
 import (
@@ -10,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// Do calls f for 0 to n-1, several at a time, and returns once all calls have. Where ctx is done it makes no more calls
-// and returns the error of ctx.
+// Do calls f for 0 to n-1, on several goroutines, and returns when all calls have returned. When ctx is done, it makes no more
+// calls and returns the error of ctx.
 func Do(ctx context.Context, n int, f func(int)) error {
 	const stride = 64
 	var next atomic.Int64

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package textdiff writes the difference of two texts as diff -u does.
+// Package textdiff writes the difference of two texts as diff -u does. It imports nothing of this module: corrections, changes
+// of a fleet and golden files are all shown with it.
 package textdiff
 
 import (
@@ -11,16 +12,16 @@ import (
 	"unicode/utf8"
 )
 
-// context is how many lines that are the same stand around those that differ.
+// context is the number of equal lines that are shown before and after those that differ.
 const context = 3
 
-// maxEdits bounds the search for the least number of edits, which takes memory by its square. Texts that differ more
-// are shown as replaced where they differ: from the first line that differs to the last.
+// maxEdits bounds the search for the smallest number of edits, whose memory grows with the square of that number. Texts that
+// differ more are shown as replaced from the first line that differs to the last.
 const maxEdits = 1000
 
-// Unified returns the difference between two texts, "" where there is none. Lines begin with "-" where they are only in
-// the old text, and with "+" where they are only in the new one. The lines are as they are in the texts; a name that could
-// end its line or speak to a terminal is quoted as git quotes it, which patch and git apply read.
+// Unified returns the difference between two texts, and "" where there is none. Lines that are only in the old text begin with
+// "-", and lines that are only in the new one with "+". The lines are as they are in the texts. A name that could end its line
+// or speak to a terminal is quoted as git quotes it, which patch and git apply read.
 func Unified(oldName, newName, before, after string) string {
 	if before == after {
 		return ""
@@ -46,8 +47,8 @@ func Unified(oldName, newName, before, after string) string {
 	return b.String()
 }
 
-// quoted returns a name in quotes, with octal escapes for its bytes, if it has quotes, backslashes or characters that are
-// not graphic.
+// quoted returns the name as it is, or, if it has quotes, backslashes or characters that are not graphic, in quotes with octal
+// escapes for these.
 func quoted(name string) string {
 	plain := func(r rune) bool { return unicode.IsGraphic(r) && r != '"' && r != '\\' && r != utf8.RuneError }
 	if !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
@@ -66,11 +67,13 @@ func quoted(name string) string {
 	return b.String()
 }
 
+// A line is a line of either text, and in which of them it is.
 type line struct {
-	mark byte // ' ', '-' or '+'
+	mark byte // ' ' for both, '-' for the old text, '+' for the new one
 	text string
 }
 
+// writeHunk writes lines[from:to] with the header that says where in the two texts they stand.
 func writeHunk(b *strings.Builder, lines []line, from, to int) {
 	count := func(lines []line, mark byte) (n int) {
 		for _, l := range lines {
@@ -97,8 +100,10 @@ func writeHunk(b *strings.Builder, lines []line, from, to int) {
 	}
 }
 
+// split returns the lines of s, each with its line feed.
 func split(s string) []string { return slices.Collect(strings.Lines(s)) }
 
+// diff returns the lines of both texts in order.
 func diff(a, b []string) []line {
 	var head, tail []line
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
@@ -113,8 +118,9 @@ func diff(a, b []string) []line {
 	return slices.Concat(head, shortest(a, b), tail)
 }
 
-// shortest is the algorithm of E. W. Myers (An O(ND) Difference Algorithm and Its Variations, 1986): round d finds how
-// far d edits lead on each diagonal k = x - y, and the way back through the rounds is the difference.
+// shortest returns the lines of both texts with the smallest number of edits, by the algorithm of E. W. Myers (An O(ND)
+// Difference Algorithm and Its Variations, 1986): round d finds how far d edits lead on each diagonal k = x - y, and the way
+// back through the rounds is the difference.
 func shortest(a, b []string) []line {
 	var rounds [][]int // furthest x on the diagonals -d to d
 	for d := 0; d <= min(len(a)+len(b), maxEdits); d++ {
@@ -141,7 +147,7 @@ func shortest(a, b []string) []line {
 	return lines
 }
 
-// start returns the x that the d-th edit leads to on diagonal k: the further of an addition and a removal.
+// start returns the x that the d-th edit leads to on diagonal k: an addition or a removal, whichever leads further.
 func start(rounds [][]int, d, k int) int {
 	if d == 0 {
 		return 0
@@ -152,11 +158,13 @@ func start(rounds [][]int, d, k int) int {
 	return rounds[d-1][k-1+d-1] + 1
 }
 
+// added reports whether the d-th edit on diagonal k is an addition.
 func added(rounds [][]int, d, k int) bool {
 	last := rounds[d-1]
 	return k == -d || k != d && last[k-1+d-1] < last[k+1+d-1]
 }
 
+// back returns the lines of both texts by the edits that the rounds found.
 func back(rounds [][]int, a, b []string) []line {
 	var lines []line
 	x, y := len(a), len(b)

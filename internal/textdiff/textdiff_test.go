@@ -29,7 +29,7 @@ func TestUnified(t *testing.T) {
 	}
 }
 
-// TestNames: git apply reads the names, and a terminal is told nothing by them.
+// TestNames checks names that git apply has to read and that no terminal may obey.
 func TestNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"a/chat é 電話.yaml":           "a/chat é 電話.yaml",
@@ -43,7 +43,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestBothTexts: without the lines that begin with "+" a difference is the old text, and without those with "-" the new.
+// TestBothTexts checks that a difference without the lines that begin with "+" is the old text, and without those that begin
+// with "-" the new one.
 func TestBothTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	text := func(n int) string {

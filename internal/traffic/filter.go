@@ -22,6 +22,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
@@ -43,12 +44,6 @@ type Patch struct {
 	Config   proto.Message
 	Releases *Releases
 }
-
-// The names of the HttpConnectionManager in a match.
-const (
-	ManagerName    = "envoy.filters.network.http_connection_manager"
-	oldManagerName = "envoy.http_connection_manager"
-)
 
 // A patchKey finds a patch that other filters have, too.
 type patchKey struct {
@@ -164,9 +159,9 @@ func (m *Model) NamesManager(p *Patch) bool {
 	switch p.FilterName() {
 	case "":
 		return true // WS242 says what comes of it
-	case ManagerName:
+	case istio.ManagerFilter:
 		return m.Every(version.ConnectionManagerName)
-	case oldManagerName:
+	case istio.OldManagerFilter:
 		return m.Every(version.OldConnectionManagerName)
 	}
 	return false

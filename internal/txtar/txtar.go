@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package txtar reads text archives: several small files in one that people can read, as golang.org/x/tools/txtar
-// defines them.
+// Package txtar reads text archives: several small files in one that people can read, as golang.org/x/tools/txtar defines
+// them. Only tests use it; unlike that package it knows the line on which each file begins.
 //
-// An archive begins with a comment. Each file follows a line "-- name --" and goes on to the next such line, or to the end.
-// There is no way to escape such a line, and no other error: every text is an archive.
+// An archive begins with a comment. Each file follows a line "-- name --" and ends at the next such line, or at the end of the
+// archive. Such a line cannot be escaped. Every text is an archive, so there are no errors.
 package txtar
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// An Archive is a comment and files.
+// An Archive is a comment and the files that follow it.
 type Archive struct {
 	Comment []byte
 	Files   []File
@@ -22,10 +22,10 @@ type Archive struct {
 type File struct {
 	Name string
 	Data []byte // ends in a newline unless it is empty
-	Line int    // of the archive, on which Data begins
+	Line int    // the line of the archive on which Data begins, counted from 1
 }
 
-// Parse splits text into its comment and files. A newline that the end of the text lacks is added.
+// Parse splits text into its comment and files. It adds a newline where the end of the text lacks one.
 func Parse(text []byte) *Archive {
 	a := &Archive{}
 	data := &a.Comment
@@ -45,7 +45,7 @@ func Parse(text []byte) *Archive {
 	return a
 }
 
-// fileName returns the name in a line that begins a file, and whether it is one.
+// fileName returns the name in a line that begins a file, and reports whether the line does.
 func fileName(line []byte) (string, bool) {
 	text := strings.TrimRight(string(line), "\r\n")
 	name, ok := strings.CutPrefix(text, "-- ")

@@ -10,6 +10,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 // normalize makes of a tree as goyaml.v3 reads it one as kubectl reads it, in place. Kubectl reads with
@@ -147,7 +148,7 @@ func (r *reader) unique(n *yaml.Node) {
 		}
 		if own[key.Value] {
 			r.path.Push(fieldpath.Name(key.Value))
-			r.add(DuplicateKey, key.Line, fmt.Sprintf("the key %s stands twice", strconv.Quote(cut(key.Value))), "remove one of them")
+			r.add(finding.New(DuplicateKey, r.path.String(), fmt.Sprintf("the key %s stands twice", strconv.Quote(cut(key.Value))), "remove one of them"), key.Line)
 			r.path.Pop()
 		}
 		own[key.Value] = true
@@ -207,13 +208,13 @@ func (r *reader) key(n *yaml.Node) *yaml.Node {
 	text := n.Value
 	switch n.Tag {
 	case nullTag:
-		r.add(Malformed, n.Line, "a key is null", "write the key in quotes")
+		r.badKey(n, "a key is null")
 		text = "null"
 	case boolTag:
 		text = words[text].value
 	case intTag:
 		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
-			r.add(Malformed, n.Line, "the key "+text+" is a number of more than 63 bits", "write the key in quotes")
+			r.badKey(n, "the key "+text+" is a number of more than 63 bits")
 		}
 	case floatTag:
 		f, _ := strconv.ParseFloat(text, 64)

@@ -140,9 +140,9 @@ type anchor struct {
 	cost int  // how many keys and values it has
 }
 
-func (r *reader) add(rule finding.Rule, line int, message, hint string) {
+// add reports a problem beside which there is a tree.
+func (r *reader) add(f finding.Finding, line int) {
 	if len(r.problems) < maxProblems {
-		f := finding.New(rule, r.path.String(), message, hint)
 		f.Line = line
 		r.problems = append(r.problems, f)
 	}
@@ -158,7 +158,16 @@ func (r *reader) fail(f finding.Finding, line int) {
 
 // malformed reports an error in the words of the YAML parser.
 func (r *reader) malformed(text string, line int) {
-	r.fail(finding.New(Malformed, "", "the manifest is not YAML: "+cut(text), "correct the indentation, quotes or colons there"), line)
+	r.fail(malformed("", "the manifest is not YAML: "+cut(text), "correct the indentation, quotes or colons there"), line)
+}
+
+// badKey reports a key that YAML allows and JSON does not.
+func (r *reader) badKey(n *yaml.Node, message string) {
+	r.add(malformed(r.path.String(), message, "write the key in quotes"), n.Line)
+}
+
+func malformed(path, message, hint string) finding.Finding {
+	return finding.New(Malformed, path, message, hint)
 }
 
 // document reads YAML. It returns nil where there is none, or where it has failed.

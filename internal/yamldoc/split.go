@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package yamldoc cuts a file into the objects in it, and finds the place of a value in the text of one. Both keep the
-// bytes as they are, so that what is found can be named by its line and edited without a change elsewhere.
+// Package yamldoc reads documents of YAML and JSON as kubectl does. [Split] cuts a file into them, [Parse] makes a tree of
+// one, in which each value has its line, and an [Index] finds the bytes of a value, for those who change it.
+//
+// The tree is that of sigs.k8s.io/yaml/goyaml.v3, which is the only reader of YAML that gives positions. It reads YAML in
+// another way than sigs.k8s.io/yaml does, so that Parse gives its scalars, keys and merges the meaning that they have there.
 package yamldoc
 
 import (
@@ -60,7 +63,7 @@ func isSeparator(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0)
 }
 
-// isBlank says whether text holds nothing but comments and "---" lines.
+// isBlank reports whether text holds nothing but comments and "---" lines.
 func isBlank(text []byte) bool {
 	for at := 0; at < len(text); {
 		end := lineEnd(text, at)

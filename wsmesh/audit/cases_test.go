@@ -59,7 +59,7 @@ func TestCases(t *testing.T) {
 			if fires := slices.ContainsFunc(c.Files, func(f casetest.File) bool {
 				return slices.ContainsFunc(f.Wants, func(w casetest.Want) bool { return w.Code == code })
 			}); fires == silent {
-				t.Errorf("its name says whether %s fires, and it is the other way round", code)
+				t.Errorf("its name tells whether %s fires, and it is the other way round", code)
 			}
 		})
 	}

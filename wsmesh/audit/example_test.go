@@ -5,6 +5,7 @@ package audit_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/audit"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
@@ -133,4 +135,15 @@ func ExampleFixed_Diff() {
 	diff := fixed.Diff() // for `patch -p1`, or for people; fixed.Files has the whole text of each file
 	fmt.Println(strings.Count(diff, "\n+"), "lines more")
 	// Output: 26 lines more
+}
+
+// Code scanning shows the findings of a log of SARIF, in which each rule is described.
+func ExampleRules() {
+	if err := exampleReport().Findings.WriteSARIF(io.Discard, audit.Rules()); err != nil { // or a file
+		log.Fatal(err)
+	}
+	for _, f := range exampleReport().Findings {
+		fmt.Println(f.Code, finding.Is(f, audit.NoAllowConnect))
+	}
+	// Output: WS340 true
 }

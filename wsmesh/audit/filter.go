@@ -9,6 +9,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/wsmesh/wsmesh/internal/istio"
 	"github.com/wsmesh/wsmesh/internal/traffic"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -195,7 +196,7 @@ func (a *auditor) connect(f *traffic.Filter, p *traffic.Patch) {
 	}
 	if !a.NamesManager(p) {
 		a.add(NoSuchFilter, f.Object, p.Path+".match.listener.filterChain.filter.name", fmt.Sprintf("no filter of Istio %s is named %q", a.OldestControlPlane, p.FilterName()),
-			"write "+traffic.ManagerName)
+			"write "+istio.ManagerFilter)
 	}
 	port := p.GetMatch().GetListener().GetPortNumber()
 	if port == 0 || !p.Inbound() {

@@ -76,31 +76,27 @@ func (a *auditor) rulesAlone() {
 	}
 }
 
-// limits says how many WebSockets a client's proxy may open to the host of a rule that is about WebSockets.
+// limits reports how many WebSockets a client's proxy may open to the host of a rule that is about WebSockets.
 func (a *auditor) limits(r *traffic.Rule) {
 	if len(r.Sites) == 0 && !slices.ContainsFunc(a.Reached(r.Host), func(s *traffic.Service) bool {
 		return slices.ContainsFunc(s.Ports, func(p manifests.ServicePort) bool { return a.SaysWebSocket(s, slices.Index(s.Ports, p)) })
 	}) {
 		return
 	}
+	limit := func(n int32, path, message string) {
+		if a.limit == 0 || uint32(n) < a.limit {
+			a.limit = uint32(n)
+		}
+		a.add(LimitsWebSockets, r.Object, path, message, "set it to the number that one client needs, or leave it out: Istio sets none")
+	}
 	for _, pool := range r.Pools() {
 		upgrade := pool.GetHttp().GetH2UpgradePolicy() == traffic.Upgrade
 		if n := pool.GetTcp().GetMaxConnections(); n > 0 && !upgrade {
-			a.limitTo(n)
-			a.add(LimitsWebSockets, r.Object, pool.Path+".tcp.maxConnections", fmt.Sprintf("the proxy of a client opens at most %d WebSockets over HTTP/1.1, and the handshake of the next one hangs", n),
-				"set it to the number that one client needs, or leave it out: Istio sets none")
+			limit(n, pool.Path+".tcp.maxConnections", fmt.Sprintf("the proxy of a client opens at most %d WebSockets over HTTP/1.1, and the handshake of the next one hangs", n))
 		}
 		if n := pool.GetHttp().GetHttp2MaxRequests(); n > 0 {
-			a.limitTo(n)
-			a.add(LimitsWebSockets, r.Object, pool.Path+".http.http2MaxRequests", fmt.Sprintf("the proxy of a client opens at most %d WebSockets, over HTTP/1.1 and HTTP/2 alike, and the next one gets 503", n),
-				"set it to the number that one client needs, or leave it out: Istio sets none")
+			limit(n, pool.Path+".http.http2MaxRequests", fmt.Sprintf("the proxy of a client opens at most %d WebSockets, over HTTP/1.1 and HTTP/2 alike, and the next one gets 503", n))
 		}
-	}
-}
-
-func (a *auditor) limitTo(n int32) {
-	if a.limit == 0 || uint32(n) < a.limit {
-		a.limit = uint32(n)
 	}
 }
 

@@ -15,14 +15,14 @@ import (
 	"unicode/utf8"
 )
 
-// Findings quote what stands in other people's manifests: names, values, paths of files. This file is the one place that
-// keeps such text from being anything but text where it is printed. It stands in this package, and not below internal,
-// because the printers and [Finding.String] are built on it and this package imports nothing of its module.
+// Findings quote names, values and paths of files that other people wrote. This file is the one place that keeps such text from
+// being anything but text where it is printed. It is in this package, and not below internal, because the printers and
+// [Finding.String] need it, and this package imports nothing of its module.
 
-// EscapeText returns text as one line that a terminal, and a CI system that reads its own log, only show. Line breaks and
-// tabs become spaces. Any other character that is not graphic, such as ESC, a control or an override of the direction of
-// writing, and any byte that is not UTF-8, is written as in a Go string literal. So are the second # of "##" and the first
-// colon of "::" at the beginning, with which commands to GitHub Actions, Azure Pipelines and TeamCity begin.
+// EscapeText returns text as one line that a terminal shows and does not obey, and neither does a CI system that reads its own
+// log. Line breaks and tabs become spaces. Any other character that is not graphic, such as ESC, another control or an override
+// of the direction of writing, and any byte that is not UTF-8, is written as in a Go string literal. So are the second # of "##"
+// and the first colon of "::" at the beginning, with which commands to GitHub Actions, Azure Pipelines and TeamCity begin.
 func EscapeText(text string) string {
 	var b strings.Builder
 	text = strings.ReplaceAll(text, "\r\n", "\n")
@@ -50,14 +50,14 @@ func EscapeText(text string) string {
 	return line
 }
 
-// EscapeMarkdown returns text as one line that Markdown and HTML only show: it opens no element, link, code or heading,
-// and ends no cell of a table. Each ASCII character but letters, digits and spaces becomes a character reference.
+// EscapeMarkdown returns text as one line that is nothing but text in Markdown and HTML: it begins no element, link, code or
+// heading, and ends no cell of a table. Each ASCII character but letters, digits and spaces becomes a character reference.
 func EscapeMarkdown(text string) string {
 	return escapeASCII(EscapeText(text), "&#%d;", func(int) bool { return false })
 }
 
-// EscapeMermaid returns text for a quoted label of mermaid, which only shows it: labels hold HTML, Markdown, icons,
-// formulas and directives, too. A line feed is a line break of the label.
+// EscapeMermaid returns text that is nothing but text in a quoted label of mermaid, where HTML, Markdown, icons, formulas and
+// directives could stand as well. A line feed is a line break of the label.
 func EscapeMermaid(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -77,8 +77,8 @@ func EscapeMermaid(text string) string {
 	return strings.Join(lines, "<br>")
 }
 
-// escapeASCII returns text with a reference in place of each ASCII character that is no letter, digit or space and whose
-// index keep does not keep. A space at the beginning, which can make code of what follows, becomes a reference, too.
+// escapeASCII returns text with a reference in place of each ASCII character that is not a letter, digit or space, unless keep
+// reports true for its index. A space at the beginning, which can make code of what follows, becomes a reference, too.
 func escapeASCII(text, reference string, keep func(i int) bool) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -99,11 +99,12 @@ func at(text string, i int) byte {
 	return text[i]
 }
 
+// isAlphanumeric reports whether c is an ASCII letter or digit.
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
-// GitHub's runner reads %25, %0D and %0A back in the text of a command, and %3A and %2C in its properties, too
+// GitHub's runner decodes %25, %0D and %0A in the text of a command, and %3A and %2C in its properties as well
 // (actions/runner src/Runner.Common/ActionCommand.cs).
 var (
 	commandText     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
@@ -113,8 +114,8 @@ var (
 func escapeCommandText(text string) string     { return commandText.Replace(EscapeText(text)) }
 func escapeCommandProperty(text string) string { return commandProperty.Replace(EscapeText(text)) }
 
-// escapeJSON returns JSON that reads the same and has no character that EscapeText would not print, and no "<", with which
-// markup begins in a page that the JSON is put into. Outside of strings JSON has none of these characters.
+// escapeJSON returns JSON with the same meaning that has no character which EscapeText would escape, and no "<", with which
+// markup begins in a page that the JSON is put into. JSON has these characters in strings only.
 func escapeJSON(data []byte) []byte {
 	var b bytes.Buffer
 	last := rune(0)
@@ -134,13 +135,13 @@ func escapeJSON(data []byte) []byte {
 	return b.Bytes()
 }
 
-// escapeSARIF returns text without the links that SARIF reads in it: "[text](target)", section 3.11.6 of SARIF 2.1.0.
+// escapeSARIF returns text in which SARIF finds no link: "[text](target)", section 3.11.6 of SARIF 2.1.0.
 func escapeSARIF(text string) string {
 	return strings.ReplaceAll(EscapeText(text), "](", "] (")
 }
 
-// uriReference returns the URI reference for the path of a file: relative for a relative path, and else a file URL. A path
-// that begins with a drive is one of Windows wherever it is printed.
+// uriReference returns the URI reference for the path of a file: a relative one for a relative path, and a file URL for others.
+// A path that begins with a drive is taken for one of Windows on every system.
 func uriReference(file string) string {
 	path := filepath.ToSlash(file)
 	if drive.MatchString(path) {

@@ -92,7 +92,7 @@ func TestURIReference(t *testing.T) {
 	}
 }
 
-// isInert reports whether a terminal, and a CI system that reads its log, only show the line.
+// isInert reports whether neither a terminal obeys the line nor a CI system that reads its log.
 func isInert(line string) bool {
 	for _, r := range line {
 		if !unicode.IsGraphic(r) {
@@ -104,7 +104,7 @@ func isInert(line string) bool {
 
 var reference = regexp.MustCompile(`#[0-9]+;`)
 
-// FuzzEscape holds each function that makes text safe to what it promises.
+// FuzzEscape checks what each function that makes text safe promises.
 func FuzzEscape(f *testing.F) {
 	for _, s := range nasty {
 		f.Add(s)
@@ -162,7 +162,7 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// alphanumeric reports whether the ASCII characters of s are letters, digits, spaces and those of others.
+// alphanumeric reports whether each ASCII character of s is a letter, a digit, a space or one of others.
 func alphanumeric(s, others string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return r < utf8.RuneSelf && !isAlphanumeric(byte(r)) && r != ' ' && !strings.ContainsRune(others, r)

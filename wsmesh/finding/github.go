@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// WriteGitHub writes a workflow command for each finding. GitHub Actions shows them beside the lines of a pull request
-// where a step writes them to its standard output. A severity that is none is an error.
+// WriteGitHub writes a workflow command for each finding. If a step of GitHub Actions writes them to its standard output, they
+// are shown beside the lines of a pull request. A number that is not a severity is an error.
 func (l List) WriteGitHub(w io.Writer) error {
 	var b bytes.Buffer
 	for _, f := range l {

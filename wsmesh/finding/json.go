@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// WriteJSON writes the findings as a JSON array, empty where there are none. [encoding/json.Unmarshal] reads it back into
-// an equal List, but for bytes that are not UTF-8, which JSON cannot hold. A severity that is none is an error.
+// WriteJSON writes the findings as a JSON array, which is empty if there are none. [encoding/json.Unmarshal] reads an equal List
+// from it, except for bytes that are not UTF-8, which JSON cannot hold. A number that is not a severity is an error.
 func (l List) WriteJSON(w io.Writer) error {
 	if l == nil {
 		l = List{} // an empty array rather than null
@@ -18,10 +18,11 @@ func (l List) WriteJSON(w io.Writer) error {
 	return writeJSON(w, l)
 }
 
+// writeJSON writes v as JSON whose strings are nothing but text wherever it is shown.
 func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // escapeJSON does what is needed of it, and leaves ">=1.12" as it is
+	enc.SetEscapeHTML(false) // escapeJSON does what is needed, and leaves ">=1.12" as it is
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
 		return err
@@ -29,7 +30,7 @@ func writeJSON(w io.Writer, v any) error {
 	return write(w, escapeJSON(b.Bytes()))
 }
 
-// write is how each printer writes: all of it at once, or nothing.
+// write writes all of data in one call, so that a printer that fails has written nothing.
 func write(w io.Writer, data []byte) error {
 	if w == nil {
 		return errors.New("findings cannot be written to a nil io.Writer: give one, such as os.Stdout")

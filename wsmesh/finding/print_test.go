@@ -195,7 +195,7 @@ func TestPrintersOfNothing(t *testing.T) {
 	}
 }
 
-// TestColourInName: the severity has the colour, and not the same word in the name of a file.
+// TestColourInName checks that the severity has the colour, and not the same word in the name of a file.
 func TestColourInName(t *testing.T) {
 	got := printed(t, "colour", List{{Code: "WS101", Severity: SeverityError, File: "error.yaml", Message: "m"}})
 	if want := "error.yaml: \x1b[31merror\x1b[0m WS101: m\n"; got != want {
@@ -292,8 +292,8 @@ func unescape(s string, pairs ...string) string {
 	return s
 }
 
-// FuzzPrinters holds each printer to this: what a finding says speaks neither to a terminal nor to a CI system, and is
-// nothing but the value that it is meant to be in the format.
+// FuzzPrinters checks for each printer that no terminal and no CI system obeys what a finding says, and that it is nothing but
+// the value that it is meant to be in the format.
 func FuzzPrinters(f *testing.F) {
 	for i, s := range nasty {
 		f.Add(s, nasty[(i+1)%len(nasty)], nasty[(i+5)%len(nasty)], nasty[(i+11)%len(nasty)], nasty[(i+17)%len(nasty)], nasty[(i+29)%len(nasty)], i%4, uint8(i))

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// WriteSARIF writes the findings as a log of SARIF 2.1.0, which code scanning of GitHub and others read. The rules that the
-// findings are of are taken from rules, which are those of the packages that reported them, such as destinationrule.Rules().
-// A finding without a file has no location. A severity that is none is an error.
+// WriteSARIF writes the findings as a log of SARIF 2.1.0, which code scanning of GitHub and others read. The log describes the
+// rules of the findings as far as they are among rules, which are those of the packages that reported the findings, such as
+// destinationrule.Rules(). A finding without a file has no location. A number that is not a severity is an error.
 func (l List) WriteSARIF(w io.Writer, rules []Rule) error {
 	run := sarifRun{Results: []sarifResult{}, Tool: sarifTool{sarifDriver{
 		InformationURI: "https://github.com/wsmesh/wsmesh", Name: "wsmesh", Rules: []sarifRule{},
@@ -28,7 +28,7 @@ func (l List) WriteSARIF(w io.Writer, rules []Rule) error {
 		}
 		result := sarifResult{Level: level, Message: sarifText{escapeSARIF(text)}, RuleID: f.Code}
 		if f.File != "" {
-			// GitHub wants a line, and shows what is about the whole file at its first.
+			// GitHub asks for a line. What is about the whole file stands at its first.
 			place := sarifPlace{Artifact: sarifArtifact{uriReference(f.File)}, Region: sarifRegion{max(f.Line, 1)}}
 			result.Locations = []sarifLocation{{place}}
 		}
@@ -38,7 +38,7 @@ func (l List) WriteSARIF(w io.Writer, rules []Rule) error {
 		if !reported[r.Code] {
 			continue
 		}
-		reported[r.Code] = false // several packages may report a rule
+		reported[r.Code] = false // several packages may return one rule
 		level, err := r.Severity.word("note", "warning", "error")
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (l List) WriteSARIF(w io.Writer, rules []Rule) error {
 // subject returns the object and the field that f is about, as far as they are known.
 func (f Finding) subject() string { return strings.TrimSpace(f.Object + " " + f.Path) }
 
-// The parts of SARIF that are written. OASIS, Static Analysis Results Interchange Format 2.1.0, says what each is.
+// The parts of a log that are written. OASIS, Static Analysis Results Interchange Format 2.1.0, says what each is.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`

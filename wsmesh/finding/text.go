@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// WriteText writes the findings, one a line as [Finding.String] returns them. The severity has a colour if colour is true,
+// WriteText writes the findings, each on a line as [Finding.String] returns it. If colour is true, the severity has a colour,
 // which is for terminals: see [Colour].
 func (l List) WriteText(w io.Writer, colour bool) error {
 	var b bytes.Buffer

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
@@ -241,4 +242,21 @@ func ExampleChange_Fields() {
 		fmt.Println(f.Object, f.Path, f.Old, f.New)
 	}
 	// Output: EnvoyFilter prod/chat-allow-connect spec.workloadSelector.labels.app "chat" "chat-v2"
+}
+
+// A program that treats two Services for one host in its own way asks for the rule.
+func ExampleRules() {
+	chat := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}
+	f := fleet.Fleet{
+		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
+		Services: fleet.Members(fleet.Member{Service: chat}, fleet.Member{Service: chat}),
+	}
+	_, err := f.Generate(context.Background(), io.Discard)
+	for _, found := range finding.In(err) {
+		fmt.Println(found.Code, finding.Is(found, fleet.SameObject))
+	}
+	fmt.Println(fleet.Rules()[0].Meaning)
+	// Output:
+	// WS320 true
+	// No two Services of a fleet may give an object the same kind, namespace and name: the one applied last would replace the other.
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"testing/fstest"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/audit"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
@@ -53,4 +56,96 @@ func ExampleSet_AddPath() {
 	}
 	fmt.Println(len(report.Findings.Errors()), "errors")
 	// Output: 0 errors
+}
+
+// Manifests may come with the program: an embed.FS is a file system, too.
+func ExampleSet_AddFS() {
+	fsys := fstest.MapFS{
+		"chat/rule.yaml": {Data: []byte(rule)},
+		"README.md":      {Data: []byte("# no manifest")},
+	}
+	var set manifests.Set
+	if err := set.AddFS(fsys); err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range set.Files() {
+		fmt.Println(f.Name, len(f.Data), "bytes")
+	}
+	// Output: chat/rule.yaml 209 bytes
+}
+
+// What stands in a file is read whether or not anything is wrong with it.
+func ExampleSet_Objects() {
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader(rule)); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, o := range objects {
+		if r, ok := o.Value.(*destinationrule.Rule); ok {
+			fmt.Println(o, "is for", r.Spec.GetHost())
+		}
+	}
+	// Output: DestinationRule prod/chat is for chat.prod.svc.cluster.local
+}
+
+func ExampleSet_Files() {
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader(rule)); err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range set.Files() {
+		fmt.Println(f.Name)
+	}
+	// Output: chat.yaml
+}
+
+func ExampleObject_LineOf() {
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader(rule)); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(objects[0].LineOf("spec.host"))
+	fmt.Println(objects[0].LineOf("spec.subsets[0].name")) // there is none: that of spec
+	// Output:
+	// 5
+	// 4
+}
+
+func ExampleObject_InNamespace() {
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader("apiVersion: v1\nkind: Service\nmetadata: {name: chat}\n")); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q goes to %q\n", objects[0].Namespace, objects[0].InNamespace())
+	// Output: "" goes to "default"
+}
+
+func ExampleRules() {
+	var set manifests.Set
+	if err := set.Add("chart/templates/rule.yaml", strings.NewReader("kind: {{ .Values.kind }}\n")); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	f := objects[0].Findings[0]
+	for _, rule := range manifests.Rules() {
+		if finding.Is(f, rule) {
+			fmt.Println(rule.Code, rule.Severity, rule.Meaning)
+		}
+	}
+	// Output: WS994 warning A template is no manifest before it is rendered.
 }

@@ -20,11 +20,7 @@ func planned(t testing.TB, release version.Release) []wsmesh.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objs []wsmesh.Object
-	for _, f := range plan.EnvoyFilters() {
-		objs = append(objs, f)
-	}
-	return append(objs, plan.DestinationRule())
+	return plan.Objects()
 }
 
 // The file is written by WSMESH_UPDATE=1 go test.

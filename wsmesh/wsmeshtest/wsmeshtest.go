@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wsmeshtest compares the manifests that a program makes with files under version control.
+// Package wsmeshtest compares the manifests that a program makes with files under version control, in tests. It stands apart
+// from package wsmesh so that programs do not link package testing.
 //
 //	WSMESH_UPDATE=1 go test ./...
 //
-// writes the files instead of comparing with them. It is an environment variable because go test gives a flag to the tests
-// of all packages, and those that do not have it fail. A test that has a boolean flag -update of its own may be given that
-// as well. Both are refused where the environment variable CI is set to anything but false, since nobody would look there
-// at what has changed.
+// writes the files instead of comparing with them. It is an environment variable because go test passes a flag to the tests
+// of all packages, and those that do not define it fail. A test that defines a boolean flag -update may use that as well.
+// Both are refused where the environment variable CI is set to anything but false, since nobody would look there at what has
+// changed.
 package wsmeshtest
 
 import (
@@ -19,8 +20,8 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
-// Golden compares the objects, as [wsmesh.WriteYAML] writes them, with the file at path, and fails the test with a
-// unified diff where they differ, and where there is no file. Objects with errors, and nil, fail the test, and are neither
+// Golden compares the objects, as [wsmesh.WriteYAML] writes them, with the file at path. It fails the test with a unified
+// diff if they differ, and if there is no file. Objects with errors, and objects that are nil, fail the test and are neither
 // compared nor written.
 func Golden(t testing.TB, path string, objs ...wsmesh.Object) {
 	t.Helper()
@@ -29,10 +30,10 @@ func Golden(t testing.TB, path string, objs ...wsmesh.Object) {
 	}
 }
 
-// GoldenReleases compares what objects returns for each release with the files of a directory, which belongs
-// to this function alone. latest.yaml is for the newest release and for each that has no file of its own; a file such as
-// 1.21.6.yaml is there only where the output differs. Where files are written, those that no release
-// needs any more are removed.
+// GoldenReleases compares what the function objects returns for each release with the files of a directory, in which nothing
+// else may stand. The file latest.yaml is for the newest release and for every release that has no file of its own; a file
+// such as 1.21.6.yaml exists only where the output differs. When files are written, those that no release needs any more are
+// removed.
 //
 // The releases go from the oldest to the newest.
 func GoldenReleases(t testing.TB, dir string, releases []version.Release, objects func(version.Release) []wsmesh.Object) {
@@ -66,6 +67,7 @@ func GoldenReleases(t testing.TB, dir string, releases []version.Release, object
 	golden.Releases(t, dir, ".yaml", order, func(release string) []byte { return files[release] })
 }
 
+// marshal returns the objects as YAML. If one is not valid or cannot be written, it fails the test and ok is false.
 func marshal(t testing.TB, objs []wsmesh.Object) (data []byte, ok bool) {
 	t.Helper()
 	ok = true

@@ -26,11 +26,7 @@ func objects(t testing.TB, name string, release version.Release) []wsmesh.Object
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objs []wsmesh.Object
-	for _, f := range plan.EnvoyFilters() {
-		objs = append(objs, f)
-	}
-	return append(objs, plan.DestinationRule())
+	return plan.Objects()
 }
 
 // recorder is a test that may fail without failing this one.
@@ -45,7 +41,7 @@ func (r *recorder) Error(args ...any)            { r.said = append(r.said, fmt.S
 func (r *recorder) Fatalf(f string, args ...any) { r.Errorf(f, args...); runtime.Goexit() }
 func (r *recorder) Fatal(args ...any)            { r.Error(args...); runtime.Goexit() }
 
-// update is a flag as users' tests have it: importing wsmeshtest keeps nobody from defining one.
+// update is a flag as users' tests have it. Importing wsmeshtest does not keep them from defining one.
 var update = flag.Bool("update", false, "write golden files")
 
 // said runs f as a test of its own and returns what it reported.
@@ -187,7 +183,7 @@ func TestGoldenReleases(t *testing.T) {
 	}
 }
 
-// TestTestdata is how a user's test looks.
+// TestTestdata is what a user's test looks like.
 func TestTestdata(t *testing.T) {
 	wsmeshtest.Golden(t, "testdata/want.yaml", objects(t, "chat", version.MustParse("1.24.1"))...)
 	wsmeshtest.GoldenReleases(t, "testdata/releases", releases("1.11.8", "1.12.0", "1.22.0", "1.31.0"), func(r version.Release) []wsmesh.Object {

@@ -32,7 +32,7 @@ const isolated = "WSMESH_E2E_ISOLATED"
 // them go the network namespaces, bridges and mounts. Nothing is left to clean up after a failure, a panic or a
 // timeout; and the well-known ports of istiod are free, whatever else runs on the machine.
 //
-// ready says whether all is there that the tests need; after runs when they are over. Without root, or where ready
+// ready reports whether all is there that the tests need; after runs when they are over. Without root, or where ready
 // has [toolchain.ErrNoEnvoy], the run passes with the reason, and fails under CI.
 func Main(m *testing.M, ready func() error, after func()) {
 	if os.Getenv(isolated) == "" {

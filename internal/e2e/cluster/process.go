@@ -47,7 +47,7 @@ func StartProcess(name, dir string, cmd *exec.Cmd) (*Process, error) {
 // PID is the number of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Ended says whether it has ended.
+// Ended reports whether it has ended.
 func (p *Process) Ended() bool {
 	select {
 	case <-p.Done:

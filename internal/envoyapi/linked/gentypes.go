@@ -51,7 +51,8 @@ func main() {
 	}
 }
 
-// collect adds the import paths of module's packages with generated messages in directories that keep takes.
+// collect adds the import paths of the module's packages with generated messages, of the directories for which keep reports
+// true.
 func collect(imports map[string]bool, module string, keep func(dir string) bool) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {

@@ -115,8 +115,8 @@ func archive(t *testing.T) map[string][]byte {
 	return all
 }
 
-// TestDescriptors holds the embedded descriptors to those of the Go types. With WSMESH_UPDATE=1 it writes them, where they are
-// others: the same ones may be compressed in another way by another release of Go.
+// TestDescriptors compares the embedded descriptors with those of the Go types. With WSMESH_UPDATE=1 it writes them if they
+// differ; if not it leaves the archive alone, since another release of Go may compress the same files differently.
 func TestDescriptors(t *testing.T) {
 	want := archive(t)
 	if len(want) < 300 {
@@ -253,7 +253,7 @@ func oracle(t *testing.T, m protoreflect.Message) []string {
 	return texts
 }
 
-// plain makes one name of those of a field in Go and in a .proto file. An index or key stands behind it.
+// plain returns one spelling for the name of a field in Go and in a .proto file. An index or key may follow the name.
 func plain(name string) string {
 	name, index, ok := strings.Cut(name, "[")
 	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
@@ -284,8 +284,8 @@ func verdict(m protoreflect.Message) []string {
 	return texts
 }
 
-// checkRules compares what Violations says of a message with ValidateAll, which it returns: of the Go type, and of the same
-// message without it.
+// checkRules compares what Violations returns for a message with what ValidateAll returns, for its Go type and for its type of
+// package dynamicpb. It returns the violations.
 func checkRules(t *testing.T, types envoyapi.Resolver, m protoreflect.Message) []string {
 	t.Helper()
 	want := oracle(t, m)
@@ -309,7 +309,7 @@ func checkRules(t *testing.T, types envoyapi.Resolver, m protoreflect.Message) [
 	return want
 }
 
-// TestRules has random messages of all types.
+// TestRules checks random messages of all types.
 func TestRules(t *testing.T) {
 	types, all := unlinked(), messages(t)
 	r := envoyapitest.New(7, envoyapi.Types)
@@ -330,7 +330,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestRulesOfDurations has durations that are none, which random messages have not.
+// TestRulesOfDurations checks durations that are not valid, which random messages do not have.
 func TestRulesOfDurations(t *testing.T) {
 	for _, d := range []*durationpb.Duration{{Seconds: 1, Nanos: -1}, {Seconds: 1 << 60}, {Nanos: 2_000_000_000}} {
 		if got := checkRules(t, unlinked(), (&clusterv3.Cluster{ConnectTimeout: d}).ProtoReflect()); !slices.Contains(got, "connecttimeout: value is not a valid duration") {
@@ -339,7 +339,7 @@ func TestRulesOfDurations(t *testing.T) {
 	}
 }
 
-// FuzzRules has messages as they come over the wire.
+// FuzzRules checks messages in the form in which they are sent.
 func FuzzRules(f *testing.F) {
 	types, all := unlinked(), messages(f)
 	r := envoyapitest.New(8, envoyapi.Types)
@@ -358,7 +358,7 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// TestRuleKinds lists the kinds of rules in Envoy's API. Where a new version has another, package envoyapi has to learn it.
+// TestRuleKinds lists the kinds of rules in Envoy's API. A kind that is new must be added to package envoyapi.
 func TestRuleKinds(t *testing.T) {
 	kinds := map[string]int{}
 	var rules func(path string, m protoreflect.Message)
