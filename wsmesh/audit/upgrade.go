@@ -216,8 +216,8 @@ func (a *auditor) protocol(reach *traffic.Reach, p traffic.PortReach) {
 	switch p.Kind {
 	case traffic.HTTP2:
 		if a.SaysWebSocket(s, p.Index) {
-			a.portIsHTTP2(s, p.Index, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
-				"can stay")
+			a.http2(s, p.Index, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
+				"one that takes WebSocket as an extended CONNECT can stay")
 		}
 	case traffic.UnknownToWS:
 		a.add(UnknownAppProtocol, s.Object, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.OldestControlPlane, istio.AppProtocolWebSocket),
@@ -302,21 +302,18 @@ func (a *auditor) byPort(reach *traffic.Reach) {
 	s := reach.Service
 	for _, p := range reach.Ports {
 		closed, _ := reach.Closed()
-		if p.Verdict != traffic.Fails || len(closed) == 0 {
-			continue
+		if p.Verdict == traffic.Fails && len(closed) > 0 {
+			a.http2(s, p.Index, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
+				traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
+				"one that takes WebSocket as an extended CONNECT needs an EnvoyFilter that sets allow_connect")
 		}
-		a.portIsHTTP2(s, p.Index, reach.Path, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
-			traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
-			"needs an EnvoyFilter that sets allow_connect")
 	}
 }
 
-// portIsHTTP2 reports a port for HTTP/2 that serves WebSockets, once. What an application that speaks HTTP/2 does is the end
-// of the hint.
-func (a *auditor) portIsHTTP2(s *traffic.Service, index int, path, message, otherwise string) {
-	if a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(index)) {
-		a.add(PortIsHTTP2, s.Object, path, message,
-			"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT "+otherwise)
+// http2 reports, once for each port, WebSockets on one that is HTTP/2 itself.
+func (a *auditor) http2(s *traffic.Service, port int, message, otherwise string) {
+	if a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(port)) {
+		a.add(PortIsHTTP2, s.Object, s.PortPath(port), message, "if the application speaks HTTP/1.1, name the port http-…; "+otherwise)
 	}
 }
 

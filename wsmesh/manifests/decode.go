@@ -61,6 +61,10 @@ func refused(text []byte) (finding.Finding, bool) {
 	return f, true
 }
 
+func malformed(path, message, hint string) finding.Finding {
+	return finding.New(Malformed, path, message, hint)
+}
+
 func tooLarge(message, hint string) finding.Finding { return finding.New(TooLarge, "", message, hint) }
 
 // report adds a finding with a line of the document, or with a path in it.
@@ -77,13 +81,6 @@ func (o *Object) report(f finding.Finding) {
 	o.Findings = append(o.Findings, f)
 }
 
-// unreadable reports what cannot be read at the path. The line is one of the document, and 0 for that of the field.
-func (o *Object) unreadable(path string, line int, message, hint string) {
-	f := finding.New(Malformed, path, message, hint)
-	f.Line = line
-	o.report(f)
-}
-
 // malformed reports why there is no tree of the document.
 func (o *Object) malformed(problems finding.List) {
 	if bytes.Contains(o.text, []byte("{{")) {
@@ -94,8 +91,10 @@ func (o *Object) malformed(problems finding.List) {
 		if finding.Is(p, yamldoc.NoDocument) {
 			continue // nothing but null: there is nothing to read
 		}
-		o.unreadable("", p.Line, "the document cannot be read: "+strings.TrimPrefix(p.Message, "the manifest is not YAML: "),
+		f := malformed("", "the document cannot be read: "+strings.TrimPrefix(p.Message, "the manifest is not YAML: "),
 			"correct it; `kubectl apply --dry-run=client` says the same")
+		f.Line = p.Line
+		o.report(f)
 	}
 }
 
@@ -125,7 +124,8 @@ func (d *decoder) document(root *yamldoc.Node) {
 		if root.Type() != yamldoc.List {
 			what = "a single value"
 		}
-		o.unreadable("", 0, "the document is "+what+", and a Kubernetes object has apiVersion, kind and metadata", "leave the file out, if it is no manifest")
+		o.report(malformed("", "the document is "+what+", and a Kubernetes object has apiVersion, kind and metadata",
+			"leave the file out, if it is no manifest"))
 		return
 	}
 	// An object of another kind may be of any form.
@@ -287,8 +287,10 @@ func patchDirective(n *yamldoc.Node) *yamldoc.Node {
 // as nothing; null is nothing, too.
 
 func (d *decoder) wrong(n *yamldoc.Node, want string) {
-	d.object.unreadable(d.path.String(), n.Line, fmt.Sprintf("the value is %s, and the field takes %s", described(n), want),
+	f := malformed(d.path.String(), fmt.Sprintf("the value is %s, and the field takes %s", described(n), want),
 		"correct it; `kubectl apply --dry-run=server` says the same")
+	f.Line = n.Line
+	d.object.report(f)
 }
 
 func described(n *yamldoc.Node) string {

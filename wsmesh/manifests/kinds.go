@@ -233,7 +233,8 @@ func (d *decoder) configMap(root *yamldoc.Node) {
 		config, problems := yamldoc.Parse([]byte(text.Text()))
 		if config == nil {
 			for _, p := range problems {
-				d.object.unreadable(d.path.At(fieldpath.Name("mesh")), 0, "the MeshConfig cannot be read: "+p.Message, "correct it; istiod keeps the last one that it could read")
+				f := malformed(d.path.At(fieldpath.Name("mesh")), "the MeshConfig cannot be read: "+p.Message, "correct it; istiod keeps the last one that it could read")
+				d.object.report(f)
 			}
 			return
 		}
@@ -303,7 +304,7 @@ func (d *decoder) connections(n *yamldoc.Node) (s ConnectionSettings) {
 
 func (d *decoder) list(root *yamldoc.Node) {
 	if items := root.Get("items"); items != nil && items.Len() > 0 {
-		d.object.unreadable("items", 0, "the items of a List are read where each begins with \"- \" on a line of its own, or in JSON", "write it so")
+		d.object.report(malformed("items", "the items of a List are read where each begins with \"- \" on a line of its own, or in JSON", "write it so"))
 		d.object.Kind = ""
 	}
 }
