@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
 var plans = flag.Int("plans", 0, "how many random plans to try (10,000; with -short 500)")
@@ -116,19 +118,26 @@ func (r landscape) plan(t *testing.T, n int) (*wsmesh.Plan, workload, string) {
 		name: name, ip: fmt.Sprintf("10.%d.%d.%d", 1+n>>16, n>>8&255, n&255),
 		namespace: oneOf(r, "", "default", "prod", "istio-system", "yes", "1"),
 		labels:    map[string]string{oneOf(r, "app", "app.kubernetes.io/name", "k8s-app", "App_1.x"): oneOf(r, name, "1", "true", "a.b_c-D", "null")},
-		ports: []port{{number: 1 + r.IntN(65535), target: 1 + r.IntN(65535),
-			name:        oneOf(r, "http", "http-websocket", "http-websocket", "http-websocket", "ws", "tcp-ws", "http2-ws", "grpc", "web"),
-			appProtocol: oneOf(r, "", "", "", "", "http", "kubernetes.io/ws", "tcp")}},
-		ambient: r.IntN(10) == 0,
+		ambient:   r.IntN(10) == 0,
+	}
+	names := []string{"http", "http-websocket", "http-admin", "ws", "tcp-ws", "http2-ws", "grpc", "web"}
+	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	for i := range oneOf(r, 1, 1, 2, 3) {
+		name := names[i] // of several ports each has its own
+		if i == 0 && r.IntN(2) == 0 {
+			name = "http-chat"
+		}
+		w.ports = append(w.ports, port{number: 1 + r.IntN(65535), target: 1 + r.IntN(65535), name: name,
+			appProtocol: oneOf(r, "", "", "", "", "http", "kubernetes.io/ws", "tcp")})
 	}
 	if r.IntN(3) == 0 {
 		w.labels["version"] = oneOf(r, "v1", "1.10", "0x1F")
 	}
 	svc := serviceOf(w)
 	svc.Namespace = w.namespace
-	svc.External = r.IntN(10) == 0
+	svc.NoSidecar = r.IntN(10) == 0
 	if r.IntN(5) == 0 {
-		svc.Port = wsmesh.Port{}
+		svc.Ports = nil
 	}
 	mesh := wsmesh.Mesh{}
 	old := r.IntN(4) == 0 // may some release be older than the boundary for UPGRADE?
@@ -141,21 +150,32 @@ func (r landscape) plan(t *testing.T, n int) (*wsmesh.Plan, workload, string) {
 		domain = "corp.example"
 		mesh.ClusterDomain = domain
 	}
-	var opts []wsmesh.Option
-	for _, o := range []wsmesh.Option{
-		wsmesh.WithASM(), wsmesh.WithHTTP1(),
-		wsmesh.WithLabels(map[string]string{"team": oneOf(r, "a", "yes", "1e3"), "app.kubernetes.io/managed-by": "wsmesh"}),
-		wsmesh.WithAnnotations(map[string]string{"example.com/note": oneOf(r, "", "a: b", "# no comment", "two\nlines", "ü")}),
-		wsmesh.WithGateway(oneOf(r, "istio-ingress", "istio-system", ""), map[string]string{"istio": oneOf(r, "ingressgateway", "other")}),
-		wsmesh.WithProxyVersion(oneOf(r, ">=1.0", ">=1.6", ">=1.12.0")), wsmesh.WithMinimumRelease(r.release(true)),
-		wsmesh.WithAPIVersion(oneOf(r, "networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3")),
-		wsmesh.WithBaseRule(r.base(name, w)),
+	var opts wsmesh.Options
+	for _, set := range []func(){
+		func() { opts.ASM = true },
+		func() { opts.HTTP1 = true },
+		func() { opts.ByPods = true },
+		func() {
+			opts.Labels = map[string]string{"team": oneOf(r, "a", "yes", "1e3"), "app.kubernetes.io/managed-by": "wsmesh"}
+		},
+		func() {
+			opts.Annotations = map[string]string{"example.com/note": oneOf(r, "", "a: b", "# no comment", "two\nlines", "ü")}
+		},
+		func() {
+			opts.Gateways = append(opts.Gateways, wsmesh.Gateway{Namespace: oneOf(r, "istio-ingress", "istio-system", ""), Workload: map[string]string{"istio": oneOf(r, "ingressgateway", "other")}})
+		},
+		func() { opts.ProxyVersion = oneOf(r, ">=1.0", ">=1.6", ">=1.12.0") },
+		func() { opts.MinimumRelease = r.release(true) },
+		func() {
+			opts.APIVersion = oneOf(r, "networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3")
+		},
+		func() { opts.Base = r.base(name, w) },
 	} {
 		if r.IntN(5) == 0 {
-			opts = append(opts, o)
+			set()
 		}
 	}
-	plan, err := wsmesh.NewPlan(svc, mesh, opts...)
+	plan, err := wsmesh.NewPlan(svc, mesh, opts)
 	if err != nil {
 		return nil, w, domain
 	}
@@ -200,7 +220,7 @@ func TestPlansAreAccepted(t *testing.T) {
 	}
 	// A cluster holds as many plans as an analysis takes; each plan has its Service.
 	const perCluster = 250
-	made, upgraded, refused := 0, 0, 0
+	made, upgraded, mixed, refused := 0, 0, 0, 0
 	for batch := uint64(0); made < *plans; batch++ {
 		r := landscape{rand.New(rand.NewPCG(12, batch))}
 		var docs []string
@@ -214,11 +234,10 @@ func TestPlansAreAccepted(t *testing.T) {
 			if plan.Decision().Policy == destinationrule.Upgrade {
 				upgraded++
 			}
-			objs := []wsmesh.Object{plan.DestinationRule()}
-			for _, f := range plan.EnvoyFilters() {
-				objs = append(objs, f)
+			if slices.ContainsFunc(plan.Findings(), func(f finding.Finding) bool { return finding.Is(f, wsmesh.OtherPort) }) {
+				mixed++
 			}
-			manifests := yamlOf(t, objs...)
+			manifests := yamlOf(t, plan.Objects()...)
 			for _, m := range manifests {
 				accepted(t, j, "a plan for "+w.name, []byte(m))
 			}
@@ -235,8 +254,8 @@ func TestPlansAreAccepted(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d plans, %d of them UPGRADE; %d requests were refused", made, upgraded, refused)
-	if upgraded < made/10 || upgraded > made*9/10 || refused > made/2 {
+	t.Logf("%d plans, %d of them UPGRADE, %d for some ports alone; %d requests were refused", made, upgraded, mixed, refused)
+	if upgraded < made/10 || upgraded > made*9/10 || mixed < made/20 || refused > made/2 {
 		t.Error("the random requests have lost their balance")
 	}
 }
@@ -279,7 +298,7 @@ func analyze(t *testing.T, docs []string) diag.Messages {
 
 // The analyzers do find what is wrong: a rule without its Service is one of those things.
 func TestAnalyzersSeeTheObjects(t *testing.T) {
-	messages := analyze(t, planOf(t, serviceOf(server), meshOf("1.31.0")))
+	messages := analyze(t, planOf(t, serviceOf(server), meshOf("1.31.0"), wsmesh.Options{}))
 	found := map[string]bool{}
 	for _, m := range messages {
 		found[m.Type.Code()] = true

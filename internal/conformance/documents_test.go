@@ -3,7 +3,6 @@
 package conformance
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +16,6 @@ import (
 // findings returns what the library says to a manifest.
 func findings(t *testing.T, kind string, text []byte) finding.List {
 	t.Helper()
-	var list finding.List
 	var object interface{ Validate() finding.List }
 	var err error
 	if kind == "DestinationRule" {
@@ -26,7 +24,8 @@ func findings(t *testing.T, kind string, text []byte) finding.List {
 		object, err = envoyfilter.Parse(text)
 	}
 	if err != nil {
-		if !errors.As(err, &list) {
+		list := finding.In(err)
+		if list == nil {
 			t.Fatalf("an error without findings: %v", err)
 		}
 		return list

@@ -4,7 +4,7 @@ package conformance
 
 import (
 	"fmt"
-
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,7 +12,9 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	"google.golang.org/protobuf/proto"
 	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
@@ -63,25 +65,21 @@ func meshOf(releases ...string) wsmesh.Mesh {
 }
 
 func serviceOf(w workload) wsmesh.Service {
-	p := w.servicePorts()[0]
-	return wsmesh.Service{
-		Name: w.name, Namespace: w.ns(), Workload: w.podLabels(), Ambient: w.ambient,
-		Port: wsmesh.Port{Number: uint32(p.number), TargetPort: uint32(p.target), Name: p.name, AppProtocol: p.appProtocol},
+	svc := wsmesh.Service{Name: w.name, Namespace: w.ns(), Workload: w.podLabels(), Ambient: w.ambient}
+	for _, p := range w.servicePorts() {
+		svc.Ports = append(svc.Ports, wsmesh.Port{Number: uint32(p.number), TargetPort: uint32(p.target), Name: p.name, AppProtocol: p.appProtocol})
 	}
+	return svc
 }
 
 // planOf returns the manifests of a plan, filters first as WriteYAML has them.
-func planOf(t *testing.T, svc wsmesh.Service, mesh wsmesh.Mesh, opts ...wsmesh.Option) []string {
+func planOf(t *testing.T, svc wsmesh.Service, mesh wsmesh.Mesh, opts wsmesh.Options) []string {
 	t.Helper()
-	plan, err := wsmesh.NewPlan(svc, mesh, opts...)
+	plan, err := wsmesh.NewPlan(svc, mesh, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var docs []string
-	for _, f := range plan.EnvoyFilters() {
-		docs = append(docs, yamlOf(t, f)...)
-	}
-	return append(docs, yamlOf(t, plan.DestinationRule())...)
+	return yamlOf(t, plan.Objects()...)
 }
 
 func ruleOf(t *testing.T, b destinationrule.Builder) string {
@@ -134,7 +132,7 @@ func upgradesOnce(t *testing.T, hcms []hcm) {
 func TestPlanReachesTheServerAlone(t *testing.T) {
 	s := cluster{
 		objects: objects(server, client, bystander, elsewhere),
-		configs: planOf(t, serviceOf(server), meshOf("1.31.0")),
+		configs: planOf(t, serviceOf(server), meshOf("1.31.0"), wsmesh.Options{}),
 	}.start(t)
 
 	hcms := s.hcms(server.proxy(s, "1.31.0"))
@@ -155,14 +153,14 @@ func TestPlanReachesTheServerAlone(t *testing.T) {
 // Every option that changes the objects, against the same cluster: what it says it does, istiod does.
 func TestPlansForHTTP1ReachNobody(t *testing.T) {
 	for name, docs := range map[string][]string{
-		"before the boundary": planOf(t, serviceOf(server), meshOf("1.31.0", "1.11.8")),
-		"asked for":           planOf(t, serviceOf(server), meshOf("1.31.0"), wsmesh.WithHTTP1()),
-		"ASM form":            planOf(t, serviceOf(server), meshOf("1.11.8"), wsmesh.WithASM()),
+		"before the boundary": planOf(t, serviceOf(server), meshOf("1.31.0", "1.11.8"), wsmesh.Options{}),
+		"asked for":           planOf(t, serviceOf(server), meshOf("1.31.0"), wsmesh.Options{HTTP1: true}),
+		"ASM form":            planOf(t, serviceOf(server), meshOf("1.11.8"), wsmesh.Options{ASM: true}),
 		"endpoints without sidecar": planOf(t, func() wsmesh.Service {
 			svc := serviceOf(server)
-			svc.External = true
+			svc.NoSidecar = true
 			return svc
-		}(), meshOf("1.31.0")),
+		}(), meshOf("1.31.0"), wsmesh.Options{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := cluster{
@@ -180,7 +178,7 @@ func TestPlansForHTTP1ReachNobody(t *testing.T) {
 }
 
 func TestASMFormReachesTheServer(t *testing.T) {
-	s := cluster{objects: objects(server, client), configs: planOf(t, serviceOf(server), meshOf("1.12.0"), wsmesh.WithASM())}.start(t)
+	s := cluster{objects: objects(server, client), configs: planOf(t, serviceOf(server), meshOf("1.12.0"), wsmesh.Options{ASM: true})}.start(t)
 	hcms := s.hcms(server.proxy(s, "1.12.0"))
 	equal(t, "allow_connect", allowConnect(hcms), inbound(hcms))
 	equal(t, "HTTP/2", s.http2Clusters(client.proxy(s, "1.12.0")), []string{serverCluster})
@@ -287,7 +285,7 @@ spec:
 	}
 	s := cluster{
 		objects: objects(two, client),
-		configs: planOf(t, serviceOf(two), meshOf("1.31.0"), wsmesh.WithBaseRule(base)),
+		configs: planOf(t, serviceOf(two), meshOf("1.31.0"), wsmesh.Options{Base: base}),
 	}.start(t)
 	p := client.proxy(s, "1.31.0")
 	var all []string
@@ -318,6 +316,192 @@ spec:
 		if got := clusters[name].CircuitBreakers.GetThresholds()[0].GetMaxConnections().GetValue(); got != want {
 			t.Errorf("%s: maxConnections %d, want %d", name, got, want)
 		}
+	}
+}
+
+// Of several ports those that are HTTP/1 are upgraded, at the port levels, and the others keep what they have.
+func TestPlanForSomePorts(t *testing.T) {
+	plan, err := wsmesh.NewPlan(serviceOf(mixed), meshOf("1.31.0"), wsmesh.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := plan.DestinationRule().Spec.GetTrafficPolicy()
+	if policy.GetConnectionPool().GetHttp().GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE {
+		t.Error("UPGRADE stands at the destination level, and so holds for every port")
+	}
+	levels := map[uint32]networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy{}
+	for _, level := range policy.GetPortLevelSettings() {
+		levels[level.GetPort().GetNumber()] = level.GetConnectionPool().GetHttp().GetH2UpgradePolicy()
+	}
+	if want := map[uint32]networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy{
+		8080: networking.ConnectionPoolSettings_HTTPSettings_UPGRADE, 8081: networking.ConnectionPoolSettings_HTTPSettings_UPGRADE,
+	}; !maps.Equal(levels, want) {
+		t.Errorf("port levels %v, want %v", levels, want)
+	}
+
+	without := cluster{objects: objects(mixed, client, bystander)}.start(t)
+	with := cluster{objects: objects(mixed, client, bystander), configs: yamlOf(t, plan.Objects()...)}.start(t)
+	before, after := without.protocols(client.proxy(without, "1.31.0")), with.protocols(client.proxy(with, "1.31.0"))
+	for name, was := range before {
+		want := was
+		if name == onPort(8080) || name == onPort(8081) {
+			want = http2
+		}
+		if after[name] != want {
+			t.Errorf("%s speaks %s, want %s (without the plan %s)", name, after[name], want, was)
+		}
+	}
+	if before[onPort(9090)] != http2 || before[onPort(6379)] != http1 || before[onPort(8080)] != http1 || len(after) != len(before) {
+		t.Errorf("without the plan the clusters speak %v, with it %v", before, after)
+	}
+
+	server := mixed.proxy(with, "1.31.0")
+	hcms := with.hcms(server)
+	equal(t, "allow_connect on the server", allowConnect(hcms), inbound(hcms))
+	upgradesOnce(t, hcms)
+	toApp := with.protocols(server)
+	if toApp["inbound|80||"] != http1 || toApp["inbound|81||"] != http1 || toApp["inbound|90||"] != http2 {
+		t.Errorf("the application is sent %v", toApp)
+	}
+	equal(t, "allow_connect on the client", allowConnect(with.hcms(client.proxy(with, "1.31.0"))), nil)
+}
+
+// Where all ports are HTTP/1 the policy stands at the destination level; where none is, no cluster is upgraded.
+func TestPlanForAllPortsOrNone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ports []port
+		want  []string
+	}{
+		"all":  {[]port{{8080, 80, "http-websocket", ""}, {8081, 81, "web", "http"}}, []string{onPort(8080), onPort(8081)}},
+		"none": {[]port{{8080, 80, "tcp-websocket", ""}, {6379, 63, "redis", ""}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := server
+			w.ports = tc.ports
+			plan, err := wsmesh.NewPlan(serviceOf(w), meshOf("1.31.0"), wsmesh.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if levels := plan.DestinationRule().Spec.GetTrafficPolicy().GetPortLevelSettings(); len(levels) > 0 {
+				t.Errorf("port levels %v, want the destination level alone", levels)
+			}
+			s := cluster{objects: objects(w, client), configs: yamlOf(t, plan.Objects()...)}.start(t)
+			equal(t, "HTTP/2", s.http2Clusters(client.proxy(s, "1.31.0")), tc.want)
+		})
+	}
+}
+
+// A base rule of a Service with several ports: every cluster keeps what the base sets for it, also where the plan has to
+// repeat it at a port level, and only those of HTTP/1 ports are upgraded, in each subset.
+func TestBaseRuleOfSomePorts(t *testing.T) {
+	base, err := destinationrule.Parse([]byte(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: existing, namespace: default}
+spec:
+  host: websockets-server.default.svc.cluster.local
+  trafficPolicy:
+    loadBalancer: {simple: RANDOM}
+    connectionPool: {tcp: {maxConnections: 7}, http: {h2UpgradePolicy: UPGRADE}}
+    outlierDetection: {consecutive5xxErrors: 3}
+    portLevelSettings:
+    - port: {number: 9090}
+      connectionPool: {tcp: {maxConnections: 9}}
+    - port: {number: 8081}
+      connectionPool: {tcp: {maxConnections: 8}}
+  subsets:
+  - name: own-pool
+    labels: {version: v1}
+    trafficPolicy: {connectionPool: {tcp: {maxConnections: 11}, http: {h2UpgradePolicy: UPGRADE}}}
+  - name: own-balancing
+    labels: {version: v2}
+    trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}}
+  - name: inherits
+    labels: {version: v3}
+  - name: own-port
+    labels: {version: v4}
+    trafficPolicy:
+      portLevelSettings:
+      - port: {number: 8080}
+        connectionPool: {tcp: {maxConnections: 12}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := wsmesh.NewPlan(serviceOf(mixed), meshOf("1.31.0"), wsmesh.Options{Base: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clusters := func(configs []string) (*istiod, map[string]*clusterv3.Cluster) {
+		s := cluster{objects: objects(mixed, client), configs: configs}.start(t)
+		byName := map[string]*clusterv3.Cluster{}
+		for _, c := range s.Clusters(client.proxy(s, "1.31.0")) {
+			if strings.HasSuffix(c.Name, "|"+serverHost) {
+				byName[c.Name] = c
+			}
+		}
+		return s, byName
+	}
+	_, before := clusters(yamlOf(t, base))
+	s, after := clusters(yamlOf(t, plan.Objects()...))
+	if len(before) != 20 || len(after) != len(before) {
+		t.Fatalf("%d clusters by the base, %d by the plan, want those of 4 ports without a subset and in 4", len(before), len(after))
+	}
+	for name, b := range before {
+		a := after[name]
+		if limit, want := a.CircuitBreakers.GetThresholds()[0].GetMaxConnections().GetValue(), b.CircuitBreakers.GetThresholds()[0].GetMaxConnections().GetValue(); limit != want {
+			t.Errorf("%s: maxConnections %d, the base sets %d", name, limit, want)
+		}
+		if a.LbPolicy != b.LbPolicy || !proto.Equal(a.OutlierDetection, b.OutlierDetection) {
+			t.Errorf("%s: %v and %v, by the base %v and %v", name, a.LbPolicy, a.OutlierDetection, b.LbPolicy, b.OutlierDetection)
+		}
+		want := http1
+		if !strings.HasPrefix(name, "outbound|6379|") { // HTTP/1 ports by the plan, gRPC by its name
+			want = http2
+		}
+		if got := protocolOf(t, a); got != want {
+			t.Errorf("%s speaks %s, want %s", name, got, want)
+		}
+	}
+	hcms := s.hcms(mixed.proxy(s, "1.31.0"))
+	equal(t, "allow_connect on the server", allowConnect(hcms), inbound(hcms))
+}
+
+// serverPods are a pod of the server from before a rollout by pods, and one from after it.
+func serverPods() (old, recent workload) {
+	old, recent = server, server
+	recent.ip, recent.labels = "10.0.1.8", maps.Clone(server.podLabels())
+	recent.labels[wsmesh.AllowConnectLabel] = "true"
+	return old, recent
+}
+
+// With ByPods the filter reaches the pods with the label and no other, at no stage any that runs, and a gateway's as ever.
+func TestByPods(t *testing.T) {
+	plan, err := wsmesh.NewPlan(serviceOf(server), meshOf("1.31.0"), wsmesh.Options{ByPods: true, Gateways: ingress})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, recent := serverPods()
+	var applied []wsmesh.Object
+	for _, stage := range plan.Stages() {
+		t.Run(stage.Name, func(t *testing.T) {
+			applied = append(applied, stage.Apply...)
+			rolledOut := slices.ContainsFunc(applied, func(o wsmesh.Object) bool { _, ok := o.(*destinationrule.Rule); return ok })
+			s := cluster{objects: objects(server, client, bystander, elsewhere), configs: append([]string{gatewayConfig}, yamlOf(t, applied...)...)}.start(t)
+			for _, w := range []workload{old, client, bystander, elsewhere} {
+				equal(t, "allow_connect on "+w.name+" without the label", allowConnect(s.hcms(w.proxy(s, "1.31.0"))), nil)
+			}
+			hcms := s.hcms(recent.proxy(s, "1.31.0"))
+			equal(t, "allow_connect on a pod with the label", allowConnect(hcms), inbound(hcms))
+			upgradesOnce(t, hcms)
+			equal(t, "allow_connect on the gateway", allowConnect(s.hcms(s.gateway("istio-ingress", "10.0.4.1", ingress[0].Workload))), []string{"0.0.0.0_80"})
+			if got := s.protocols(client.proxy(s, "1.31.0"))[serverCluster] == http2; got != rolledOut {
+				t.Errorf("clients upgrade: %v, want %v", got, rolledOut)
+			}
+		})
+	}
+	if len(applied) != len(plan.Objects()) {
+		t.Errorf("the stages apply %v, the plan has %v", applied, plan.Objects())
 	}
 }
 
@@ -404,8 +588,8 @@ func TestMeshWideUpgrade(t *testing.T) {
 		want         []string
 	}{
 		{"no rule", "", nil, []string{own, serverCluster, httpA}},
-		{"plan for HTTP/1", "", planOf(t, serviceOf(server), meshOf("1.11.8")), []string{own, httpA}},
-		{"plan for HTTP/2", "", planOf(t, serviceOf(server), meshOf("1.31.0")), []string{own, serverCluster, httpA}},
+		{"plan for HTTP/1", "", planOf(t, serviceOf(server), meshOf("1.11.8"), wsmesh.Options{}), []string{own, httpA}},
+		{"plan for HTTP/2", "", planOf(t, serviceOf(server), meshOf("1.31.0"), wsmesh.Options{}), []string{own, serverCluster, httpA}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := cluster{objects: objects(server, client, mixed, unnamed), configs: tc.docs, mesh: upgrade}.start(t)
@@ -480,16 +664,16 @@ func TestGateways(t *testing.T) {
 	labels := map[string]string{"istio": "ingressgateway"}
 	for _, tc := range []struct {
 		name string
-		opts []wsmesh.Option
+		opts wsmesh.Options
 		want []string
 	}{
-		{"without WithGateway", nil, nil},
-		{"WithGateway", []wsmesh.Option{wsmesh.WithGateway("istio-ingress", labels)}, []string{"0.0.0.0_80"}},
+		{"without Gateways", wsmesh.Options{}, nil},
+		{"Gateways", wsmesh.Options{Gateways: []wsmesh.Gateway{{Namespace: "istio-ingress", Workload: labels}}}, []string{"0.0.0.0_80"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := cluster{
 				objects: objects(server),
-				configs: append([]string{gatewayConfig}, planOf(t, serviceOf(server), meshOf("1.31.0"), tc.opts...)...),
+				configs: append([]string{gatewayConfig}, planOf(t, serviceOf(server), meshOf("1.31.0"), tc.opts)...),
 			}.start(t)
 			gateway := s.gateway("istio-ingress", "10.0.4.1", labels)
 			hcms := s.hcms(gateway)
@@ -532,7 +716,7 @@ func TestWaypoints(t *testing.T) {
 		protocol protocol
 		patched  []string
 	}{
-		{"the plan", planOf(t, serviceOf(ambient), meshOf("1.31.0")), http1, nil},
+		{"the plan", planOf(t, serviceOf(ambient), meshOf("1.31.0"), wsmesh.Options{}), http1, nil},
 		{"UPGRADE all the same", []string{upgrade}, http2, nil},
 		{"filter by the labels of the waypoint's pods", []string{bySelector}, http1, nil},
 		{"filter by targetRefs to the Gateway", []string{byTarget("Gateway", gatewayGroup, "waypoint", envoyfilter.SidecarInbound)}, http1, all},
@@ -571,7 +755,7 @@ func TestPortsThatAreHTTP1(t *testing.T) {
 		p.number, p.target = 8080, 80
 		w := workload{name: "websockets-server", ip: "10.0.1.1", ports: []port{p}}
 		t.Run(fmt.Sprintf("%d %s %s", i, p.name, p.appProtocol), func(t *testing.T) {
-			decision, err := wsmesh.Decide(serviceOf(w), meshOf("1.31.0"))
+			plan, err := wsmesh.NewPlan(serviceOf(w), meshOf("1.31.0"), wsmesh.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -587,7 +771,7 @@ func TestPortsThatAreHTTP1(t *testing.T) {
 				})
 			})
 			works := toApp == http1 && toServer == http2 && asHTTP
-			if got := decision.Policy == destinationrule.Upgrade; got != works {
+			if got := plan.Decision().Policy == destinationrule.Upgrade; got != works {
 				t.Errorf("the library upgrades: %v. istiod: %s to the server, %s to the application, an HTTP listener: %v", got, toServer, toApp, asHTTP)
 			}
 			agree[works]++

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config"
@@ -105,6 +106,31 @@ var auditEvidence = []evidence{
 		lost := rule("{host: no-such-service.default.svc.cluster.local, trafficPolicy: " + upgrade + "}")
 		return must(t, toServerOf(t, lost) == http1 && says("IST0174", lost)(t), "no cluster is changed, and istioctl analyze says IST0174")
 	})},
+	{code: "WS360", typed: audited("WS360"), shown: as("WS307")},
+	{code: "WS361", typed: audited("WS361"), shown: behaviour(func(t *testing.T, _ string) string {
+		patch := patchedToHTTP2("SIDECAR_OUTBOUND", "websockets-client")
+		c := clusterOf(t, serverCluster, patch)
+		return must(t, patchedCluster(c) && len(allowConnect(serverHCMs(t, patch))) == 0,
+			"clients speak HTTP/2, and no HttpConnectionManager of the server takes WebSocket over it", c)
+	})},
+	{code: "WS362", typed: audited("WS362"), shown: behaviour(func(t *testing.T, _ string) string {
+		s := cluster{objects: objects(server), configs: []string{patchedToHTTP2("SIDECAR_INBOUND", "websockets-server")}}.start(t)
+		c := s.cluster(server, "inbound|80||")
+		return must(t, patchedCluster(c), "the application is sent HTTP/2", c)
+	})},
+	{code: "WS363", typed: audited("WS363"), shown: inTraffic("TestPitfalls", "a Lua filter that reads the whole body", "the WebSocket never reaches the application")},
+	{code: "WS364", typed: audited("WS364"), shown: inTraffic("TestPitfalls", "a route on which upgrades are disabled", "the server's proxy answers 403")},
+	{code: "WS366", typed: audited("WS366"), shown: inTraffic("TestPitfalls", "a limit of one request for each client", "the second WebSocket of a client gets 503")},
+}
+
+// patchedToHTTP2 is a filter that makes clusters of the workload's sidecar speak HTTP/2.
+func patchedToHTTP2(context, app string) string {
+	return filter("{workloadSelector: {labels: {app: " + app + "}}, configPatches: [{applyTo: CLUSTER, match: {context: " + context + "}, patch: {operation: MERGE, value: {http2_protocol_options: {}}}}]}")
+}
+
+// patchedCluster reports whether the field of the cluster itself makes it speak HTTP/2, which holds where no extension says otherwise.
+func patchedCluster(c *clusterv3.Cluster) bool {
+	return c.Http2ProtocolOptions != nil && len(c.TypedExtensionProtocolOptions) == 0 //nolint:staticcheck // what EnvoyFilters in use still set
 }
 
 // proofOf shows it on this manifest, which alone does not make the library report the code.

@@ -187,6 +187,21 @@ var destinationRuleEvidence = []evidence{
 	{code: "WS142", shown: noManifest("what a Builder was given")},
 	{code: "WS143", shown: noManifest("what a Builder was given")},
 	{code: "WS144", shown: noManifest("what a Builder was given")},
+	{code: "WS149", typed: func(*testing.T) finding.List {
+		rule, err := destinationrule.Parse([]byte(on("{retryBudget: {minRetryConcurrency: 7}}")))
+		if err != nil {
+			return finding.In(err)
+		}
+		_, err = rule.WithPortH2Upgrade(destinationrule.Upgrade, 8080)
+		return finding.In(err)
+	}, shown: behaviour(func(t *testing.T, _ string) string {
+		budget := func(levels string) uint32 {
+			c := clusterOf(t, serverCluster, on("{retryBudget: {minRetryConcurrency: 7}"+levels+"}"))
+			return c.CircuitBreakers.GetThresholds()[0].GetRetryBudget().GetMinRetryConcurrency().GetValue()
+		}
+		return must(t, budget("") == 7 && budget(", portLevelSettings: [{port: {number: 8080}, connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}]") == 0,
+			"the port level drops the destination's retryBudget, and has none")
+	})},
 
 	{code: "WS161", manifest: rule("{host: websockets-server.default, trafficPolicy: " + upgrade + "}"),
 		shown: loses(serverCluster, "the rule is for no Service: the client's cluster stays at HTTP/1.1")},

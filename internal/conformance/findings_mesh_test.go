@@ -3,7 +3,7 @@
 package conformance
 
 import (
-	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,7 +41,7 @@ func audited(code string) func(*testing.T) finding.List {
 func as(code string) proof {
 	return proof{"as " + code, func(t *testing.T, manifest string) string {
 		t.Helper()
-		all := slices.Concat(envoyFilterEvidence, pairEvidence)
+		all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence)
 		i := slices.IndexFunc(all, func(e evidence) bool { return e.code == code })
 		if i < 0 {
 			t.Fatalf("there is no evidence for %s", code)
@@ -131,19 +131,21 @@ var (
 
 // meshEvidence is about the releases of a mesh (4xx), and its Services and workloads (5xx).
 var meshEvidence = []evidence{
-	{code: "WS401", typed: planned(serviceOf(server), wsmesh.Mesh{}), shown: unknownRelease("")},
-	{code: "WS402", typed: planned(serviceOf(server), wsmesh.Mesh{ControlPlanes: []version.Release{{}}, Proxies: []version.Release{{}}}), shown: unknownRelease("")},
-	{code: "WS403", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.WithProxyVersion("newest")), shown: unreadable},
-	{code: "WS404", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.WithProxyVersion("1.30.x")), shown: leavesOut()},
-	{code: "WS405", typed: planned(serviceOf(server), meshOf("1.20.0"), wsmesh.WithAPIVersion("networking.istio.io/v1")), shown: notServed()},
-	{code: "WS406", typed: planned(serviceOf(server), meshOf("1.4.0")), shown: olderThan15},
-	{code: "WS407", typed: planned(serviceOf(server), meshOf("1.5.0")), shown: olderThan16},
+	{code: "WS401", typed: planned(serviceOf(server), wsmesh.Mesh{}, wsmesh.Options{}), shown: unknownRelease("")},
+	{code: "WS402", typed: planned(serviceOf(server), wsmesh.Mesh{ControlPlanes: []version.Release{{}}, Proxies: []version.Release{{}}}, wsmesh.Options{}), shown: unknownRelease("")},
+	{code: "WS403", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.Options{ProxyVersion: "newest"}), shown: unreadable},
+	{code: "WS404", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.Options{ProxyVersion: "1.30.x"}), shown: leavesOut()},
+	{code: "WS405", typed: planned(serviceOf(server), meshOf("1.20.0"), wsmesh.Options{APIVersion: "networking.istio.io/v1"}), shown: notServed()},
+	{code: "WS406", typed: planned(serviceOf(server), meshOf("1.4.0"), wsmesh.Options{}), shown: olderThan15},
+	{code: "WS407", typed: planned(serviceOf(server), meshOf("1.5.0"), wsmesh.Options{}), shown: olderThan16},
 	{code: "WS408", typed: func(t *testing.T) finding.List {
 		_, err := wsmesh.ParseMesh(strings.NewReader("pilot version: latest"))
-		return listOf(err)
+		return finding.In(err)
 	}, shown: unreadable},
 	{code: "WS409", typed: unparsed("latest"), shown: unknownRelease("latest")},
 	{code: "WS410", typed: unparsed("2.5.0"), shown: unreadable},
+	{code: "WS411", typed: planned(serviceOf(server), wsmesh.Mesh{ControlPlanes: meshOf("1.31.0").ControlPlanes}, wsmesh.Options{}), shown: noManifest("what is not given is not looked at")},
+	{code: "WS412", typed: planned(serviceOf(server), meshOf("1.99.0"), wsmesh.Options{}), shown: notHere("a release that is not out yet is no module")},
 	{code: "WS440", typed: audited("WS440"), shown: as("WS304")},
 	{code: "WS441", typed: audited("WS441"), shown: leavesOut()},
 	{code: "WS442", shown: proofOf(inert("no proxy is patched"), gated(`^1\.30`))},
@@ -167,25 +169,53 @@ var meshEvidence = []evidence{
 	{code: "WS451", shown: dated("header-case-keeps-http1", "the client's proxy keeps explicit HTTP/1.1 in spite of UPGRADE")},
 	{code: "WS452", shown: proofOf(refusedByCRD("unknown field"), on("{connectionPool: {http: {noSuchFieldYet: 1}}}"))},
 
-	{code: "WS501", typed: planned(serverWith(func(s *wsmesh.Service) { s.Name = "" }), meshOf("1.31.0")), shown: noPod},
-	{code: "WS502", typed: planned(serverWith(func(s *wsmesh.Service) { s.Namespace = "a.b" }), meshOf("1.31.0")), shown: noPod},
-	{code: "WS503", typed: planned(serverWith(func(s *wsmesh.Service) { s.Workload = nil }), meshOf("1.31.0")), shown: as("WS210")},
-	{code: "WS504", typed: planned(serverWith(func(s *wsmesh.Service) { s.Workload = map[string]string{"app": "*"} }), meshOf("1.31.0")), shown: as("WS205")},
-	{code: "WS505", typed: planned(serverWith(func(s *wsmesh.Service) { s.Port.Number = 70000 }), meshOf("1.31.0")), shown: noManifest("Kubernetes takes no Service with such a port")},
-	{code: "WS506", typed: planned(serverWith(func(s *wsmesh.Service) { s.Port = wsmesh.Port{} }), meshOf("1.31.0")), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS501", typed: planned(serverWith(func(s *wsmesh.Service) { s.Name = "" }), meshOf("1.31.0"), wsmesh.Options{}), shown: noPod},
+	{code: "WS502", typed: planned(serverWith(func(s *wsmesh.Service) { s.Namespace = "a.b" }), meshOf("1.31.0"), wsmesh.Options{}), shown: noPod},
+	{code: "WS503", typed: planned(serverWith(func(s *wsmesh.Service) { s.Workload = nil }), meshOf("1.31.0"), wsmesh.Options{}), shown: as("WS210")},
+	{code: "WS504", typed: planned(serverWith(func(s *wsmesh.Service) { s.Workload = map[string]string{"app": "*"} }), meshOf("1.31.0"), wsmesh.Options{}), shown: as("WS205")},
+	{code: "WS505", typed: planned(serverWith(func(s *wsmesh.Service) { s.Ports[0].Number = 70000 }), meshOf("1.31.0"), wsmesh.Options{}), shown: noManifest("Kubernetes takes no Service with such a port")},
+	{code: "WS506", typed: planned(serverWith(func(s *wsmesh.Service) { s.Ports = nil }), meshOf("1.31.0"), wsmesh.Options{}), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, toApp(t, port{name: "http-websocket"}) == http1 && toApp(t, port{name: "http2-ws"}) == http2, "what the application is sent follows from the port")
 	})},
-	{code: "WS507", typed: planned(serverWith(func(s *wsmesh.Service) { s.Port.Name = "ws" }), meshOf("1.31.0")), shown: proof{"`TestPortsThatAreHTTP1`", func(t *testing.T, _ string) string {
+	{code: "WS507", typed: planned(serverWith(func(s *wsmesh.Service) { s.Ports[0].Name = "ws" }), meshOf("1.31.0"), wsmesh.Options{}), shown: proof{"`TestPortsThatAreHTTP1`", func(t *testing.T, _ string) string {
 		return must(t, toApp(t, port{name: "http2-ws"}) == http2, "the application is sent HTTP/2; the test holds 52 names and appProtocols to istiod's reading")
 	}}},
-	{code: "WS508", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.WithHost("websockets-server.default")), shown: behaviour(func(t *testing.T, _ string) string {
+	{code: "WS508", typed: planned(serviceOf(server), meshOf("1.31.0"), wsmesh.Options{Host: "websockets-server.default"}), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, toServerOf(t, rule("{host: websockets-server.default, trafficPolicy: "+upgrade+"}")) == http1, "a rule for service.namespace changes nothing")
+	})},
+	{code: "WS509", typed: planned(serverWith(func(s *wsmesh.Service) { mixedPorts(s); s.Ports[0].Number = 0 }), meshOf("1.31.0"), wsmesh.Options{}), shown: behaviour(func(t *testing.T, _ string) string {
+		err := judgeOf(t).Document([]byte(on("{portLevelSettings: [{connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}]}"))).Err()
+		return must(t, err != nil, "a port level without a number is refused", err)
+	})},
+	{code: "WS510", typed: planned(serverWith(func(s *wsmesh.Service) { mixedPorts(s); s.Ports[1].Number = s.Ports[0].Number }), meshOf("1.31.0"), wsmesh.Options{}), shown: behaviour(func(t *testing.T, _ string) string {
+		level := func(policy string) string {
+			return "{port: {number: 8080}, connectionPool: {http: {h2UpgradePolicy: " + policy + "}}}"
+		}
+		first := toServerOf(t, on("{portLevelSettings: ["+level("UPGRADE")+", "+level("DO_NOT_UPGRADE")+"]}"))
+		second := toServerOf(t, on("{portLevelSettings: ["+level("DO_NOT_UPGRADE")+", "+level("UPGRADE")+"]}"))
+		return must(t, first == http2 && second == http1, "of two port levels with one number the first holds", first, second)
+	})},
+	{code: "WS511", typed: planned(serverWith(func(s *wsmesh.Service) { mixedPorts(s); s.Ports[1].Name = "" }), meshOf("1.31.0"), wsmesh.Options{}), shown: noManifest("Kubernetes takes no Service with such ports")},
+	{code: "WS512", typed: planned(serverWith(mixedPorts), meshOf("1.31.0"), wsmesh.Options{}), shown: behaviour(func(t *testing.T, _ string) string {
+		docs := planOf(t, serviceOf(mixed), meshOf("1.31.0"), wsmesh.Options{})
+		protocols := func(configs ...string) map[string]protocol {
+			s := cluster{objects: objects(mixed, client), configs: configs}.start(t)
+			return s.protocols(client.proxy(s, "1.31.0"))
+		}
+		before, after := protocols(), protocols(docs...)
+		return must(t, before[serverCluster] == http1 && after[serverCluster] == http2 && before[onPort(6379)] == after[onPort(6379)] && before[onPort(9090)] == after[onPort(9090)],
+			"the HTTP/1 port is upgraded, and the others are as they were", before, after)
 	})},
 	{code: "WS540", typed: audited("WS540"), shown: behaviour(func(t *testing.T, _ string) string {
 		return must(t, toApp(t, port{name: "http2-ws"}) == http2 && toApp(t, port{name: "grpc-ws"}) == http2, "the application is sent HTTP/2")
 	})},
 	{code: "WS541", typed: audited("WS541"), shown: behaviour(func(t *testing.T, _ string) string {
-		return must(t, asBytes(t, port{name: "tcp-ws"}) && !asBytes(t, port{name: "http-ws"}), "the client's proxy has no HttpConnectionManager for the port")
+		w := server
+		w.ports = []port{{8080, 80, "tcp-ws", ""}}
+		s := cluster{objects: objects(w), configs: []string{gatewayConfig, on(upgrade)}}.start(t)
+		toServer := s.http2Clusters(s.gateway("istio-ingress", "10.0.4.1", ingress[0].Workload))
+		return must(t, asBytes(t, port{name: "tcp-ws"}) && !asBytes(t, port{name: "http-ws"}) && slices.Equal(toServer, []string{serverCluster}),
+			"the client's proxy has no HttpConnectionManager for the port, and a gateway speaks HTTP/2 to it", toServer)
 	})},
 	{code: "WS542", typed: audited("WS542"), shown: dated("sniffed-port-ignores-upgrade", "the client's proxy speaks what its client spoke, in spite of UPGRADE")},
 	{code: "WS543", typed: audited("WS543"), shown: dated("app-protocol-websocket", "kubernetes.io/ws is HTTP here")},
@@ -207,17 +237,25 @@ var meshEvidence = []evidence{
 		}
 		return must(t, level("8080") == http2 && level("80") == http1, "the Service's port 8080 is meant, the container's 80 is not")
 	})},
+	{code: "WS551", typed: audited("WS551"), shown: noManifest("what is not among the manifests is not looked at")},
+	{code: "WS552", typed: audited("WS552"), shown: behaviour(func(t *testing.T, _ string) string {
+		return must(t, toApp(t, port{name: "ws"}) == follows && toApp(t, port{name: "http-websocket"}) == http1, "the application is sent what the client speaks, and from a port named for HTTP HTTP/1.1")
+	})},
 }
 
-// unparsed is what package version says of a text that is no release of Istio.
+// mixed is the server with ports of three protocols, and mixedPorts gives its ports to a Service.
+var mixed = workload{name: "websockets-server", ip: "10.0.1.1", ports: []port{
+	{8080, 80, "http-websocket", ""}, {9090, 90, "grpc", ""}, {6379, 63, "redis", ""}, {8081, 81, "http-admin", ""}}}
+
+func mixedPorts(s *wsmesh.Service) { s.Ports = serviceOf(mixed).Ports }
+
+// onPort is the client's cluster for a port of the server.
+func onPort(number int) string { return fmt.Sprintf("outbound|%d||%s", number, serverHost) }
+
+// unparsed is what is said of a text that is no release of Istio.
 func unparsed(text string) func(*testing.T) finding.List {
 	return func(t *testing.T) finding.List {
-		_, err := version.Parse(text)
-		return listOf(err)
+		_, err := wsmesh.MeshOf(text)
+		return finding.In(err)
 	}
-}
-
-func listOf(err error) (list finding.List) {
-	errors.As(err, &list)
-	return list
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/wsmesh/wsmesh/envoyfilter"
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
 	"github.com/wsmesh/wsmesh/internal/golden"
+	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
@@ -198,7 +200,7 @@ var pitfallRow = regexp.MustCompile(`(?m)^\t\{name: "([^"]+)",.* codes: \[\]stri
 func TestFindingsAreTrue(t *testing.T) {
 	all := slices.Concat(destinationRuleEvidence, envoyFilterEvidence, pairEvidence, auditEvidence, meshEvidence)
 	meanings := map[string]string{}
-	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), fleet.Rules(), finding.Codes()) {
+	for _, c := range slices.Concat(destinationrule.Rules(), envoyfilter.Rules(), wsmesh.Rules(), audit.Rules(), fleet.Rules()) {
 		meanings[c.Code] = c.Meaning
 		if strings.Contains("12345", c.Code[2:3]) && !slices.ContainsFunc(all, func(e evidence) bool { return e.code == c.Code }) {
 			t.Errorf("%s (%s) has no evidence", c.Code, c.Meaning)

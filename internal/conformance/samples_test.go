@@ -10,8 +10,8 @@ import (
 	"istio.io/istio/pkg/config"
 
 	"github.com/wsmesh/wsmesh/internal/conformance/judge"
-	"github.com/wsmesh/wsmesh/version"
-	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // TestSamplesAuditWithoutErrors: Istio's own samples work, so an audit that finds an error in them raises a false alarm.
@@ -31,20 +31,22 @@ func TestSamplesAuditWithoutErrors(t *testing.T) {
 	if len(dirs) < 20 {
 		t.Errorf("%d folders of samples: the module has other ones now", len(dirs)-1)
 	}
-	newest := []version.Release{version.MustParse("1.31.0")}
 	for i, dir := range dirs {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			var objects wsmesh.Manifests
+			var objects manifests.Set
 			if err := objects.AddPath(dir); err != nil {
 				t.Fatal(err)
 			}
-			list := wsmesh.Audit(&objects, wsmesh.Mesh{ControlPlanes: newest, Proxies: newest})
-			for _, f := range list.Errors() {
+			report, err := audit.Run(t.Context(), &objects, meshOf("1.31.0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range report.Findings.Errors() {
 				t.Error(f)
 			}
 			// Bookinfo has ports without a name, of which an audit speaks: silence would mean that nothing was read.
-			if i == 0 && len(list) < 10 {
-				t.Errorf("only %d findings in all samples", len(list))
+			if i == 0 && len(report.Findings) < 10 {
+				t.Errorf("only %d findings in all samples", len(report.Findings))
 			}
 		})
 	}

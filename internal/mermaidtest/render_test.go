@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/wsmesh/wsmesh/internal/casetest"
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -104,13 +103,14 @@ var nasty = []string{
 }
 
 func TestRender(t *testing.T) {
-	mesh := func(release string) wsmesh.Mesh {
-		return wsmesh.Mesh{ControlPlanes: []version.Release{version.MustParse(release)}}
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		t.Fatal(err)
 	}
-	svc := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Port: wsmesh.Port{Number: 80, Name: "http"}}
+	svc := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}}
 	charts := map[string]string{"broken on purpose": "flowchart LR\n  a[\"]--\n"}
-	plan := func(name string, svc wsmesh.Service, opts ...wsmesh.Option) {
-		p, err := wsmesh.NewPlan(svc, mesh("1.24.1"), opts...)
+	plan := func(name string, svc wsmesh.Service, opts wsmesh.Options) {
+		p, err := wsmesh.NewPlan(svc, mesh, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,14 +120,17 @@ func TestRender(t *testing.T) {
 		}
 		charts[name] = b.String()
 	}
-	plan("plan", svc)
-	plan("plan with a gateway", svc, wsmesh.WithGateway("istio-ingress", map[string]string{"istio": "ingressgateway"}))
+	plan("plan", svc, wsmesh.Options{})
+	plan("plan with a gateway", svc, wsmesh.Options{Gateways: []wsmesh.Gateway{{Namespace: "istio-ingress", Workload: map[string]string{"istio": "ingressgateway"}}}})
 	ambient := svc
 	ambient.Ambient = true
-	plan("ambient plan", ambient)
+	plan("ambient plan", ambient, wsmesh.Options{})
 	http2 := svc
-	http2.Port.Name = "http2"
-	plan("plan that breaks", http2)
+	http2.Ports = []wsmesh.Port{{Number: 80, Name: "http2"}}
+	plan("plan that breaks", http2, wsmesh.Options{})
+	ports := svc
+	ports.Ports = []wsmesh.Port{{Number: 80, Name: "http"}, {Number: 9090, Name: "grpc"}}
+	plan("plan of several ports", ports, wsmesh.Options{})
 
 	for _, page := range []string{"README.md", "wsmesh/README.md"} {
 		text, err := os.ReadFile("../../" + page)
@@ -186,6 +189,7 @@ func TestRender(t *testing.T) {
 	for name, want := range map[string][]string{
 		"plan":                      {"4 nodes, 3 edges", "client's proxy", "HTTP/2, extended CONNECT", "chat.prod.svc.cluster.local"},
 		"plan with a gateway":       {"6 nodes, 5 edges", "gateway"},
+		"plan of several ports":     {"8 nodes, 6 edges", "chat.prod.svc.cluster.local, port 80", "chat.prod.svc.cluster.local, port 9090"},
 		"ambient plan":              {"3 nodes, 2 edges", "ztunnel"},
 		"plan that breaks":          {"503: no allow_connect"},
 		"WS340-no-filter.txtar":     {"4 nodes, 2 edges", "HTTP/2, extended CONNECT / WS340 503: no allow_connect"},

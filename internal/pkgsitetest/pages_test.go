@@ -28,6 +28,9 @@ var pages = map[string][]string{
 	"destinationrule":   {"h2UpgradePolicy"},
 	"envoyfilter":       {"https://github.com/istio/istio/issues/26390"},
 	"wsmesh":            {"Two hops, two objects", "The boundary 1.12.0", "https://www.rfc-editor.org/rfc/rfc8441"},
+	"wsmesh/audit":      {"Package audit judges manifests that exist"},
+	"wsmesh/fleet":      {"Package fleet writes the manifests of thousands of WebSocket servers"},
+	"wsmesh/manifests":  {"Package manifests"},
 	"wsmesh/finding":    {"What each code means", "https://github.com/istio/istio/issues/33534"},
 	"wsmesh/wsmeshtest": {"WSMESH_UPDATE=1 go test ./..."},
 }

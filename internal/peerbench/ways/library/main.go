@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/wsmesh/wsmesh/internal/peerbench/ways/servers"
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
@@ -26,7 +25,11 @@ func main() {
 			}
 		}
 	}
-	f := fleet.Fleet{Mesh: wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}}, Services: members}
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		panic(err)
+	}
+	f := fleet.Fleet{Mesh: mesh, Services: members}
 	if _, err := f.Generate(context.Background(), os.Stdout); err != nil {
 		panic(err)
 	}
