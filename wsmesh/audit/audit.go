@@ -108,6 +108,7 @@ type auditor struct {
 
 	closed   map[*traffic.Workload]bool // workloads that do not accept what they are sent
 	closedIn map[string]*traffic.Reach  // the first reach to one, by its namespace
+	counted  map[*traffic.Backend]bool
 }
 
 func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
@@ -117,7 +118,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	}
 	a := &auditor{
 		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
-		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{}, counted: map[*traffic.Backend]bool{},
 	}
 	for _, o := range objects {
 		if o.Kind != "" {
@@ -132,7 +133,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	if err := parallel.Do(ctx, len(a.objects), func(i int) { a.alone[i] = validated(a.objects[i]) }); err != nil {
 		return nil, err
 	}
-	if a.Model, err = traffic.New(ctx, a.counted(), mesh); err != nil {
+	if a.Model, err = traffic.New(ctx, a.lastOfEach(), mesh); err != nil {
 		return nil, err
 	}
 	for _, r := range a.Rules {
@@ -141,8 +142,8 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	return a, nil
 }
 
-// counted returns the objects that count: of one that is given twice the last.
-func (a *auditor) counted() []*manifests.Object {
+// lastOfEach returns the objects that count: of one that is given twice the last.
+func (a *auditor) lastOfEach() []*manifests.Object {
 	last := make(map[key]int, len(a.objects))
 	counted := make([]*manifests.Object, 0, len(a.objects))
 	for _, o := range a.objects {
