@@ -3,6 +3,8 @@
 // Package manifest is about the envelope around a spec: the Kubernetes object that a manifest carries, how it is written as
 // YAML and JSON, how it is read from the tree of a document, with the lines of its fields, and what Kubernetes asks of its
 // metadata.
+//
+// The two kinds of Istio share it. It imports the tree of package yamldoc, and the messages of package envoyapi.
 package manifest
 
 import "google.golang.org/protobuf/proto"

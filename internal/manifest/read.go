@@ -56,7 +56,7 @@ func Read(root *yamldoc.Node, problems finding.List, kind string, apiVersions []
 	w.lines.add(0, root.Line)
 	proto.Reset(spec)
 	if root.Type() != yamldoc.Map {
-		w.add(WrongType, "the document is "+describe((*node)(root)), "give one object with apiVersion, kind, metadata and spec")
+		w.hasWrongType("the document is "+describe((*node)(root)), "give one object with apiVersion, kind, metadata and spec")
 	} else {
 		w.object(root, apiVersions, r)
 	}
@@ -178,7 +178,7 @@ func (w *walker) metadata(v value, into *Object) (created string) {
 	}
 	if !hasName {
 		w.push(fieldpath.Name("name"), nameLine)
-		w.add(NoName, missingName, nameItself)
+		w.report(noName(w.path.String()))
 		w.pop()
 	}
 	return created

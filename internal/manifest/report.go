@@ -40,8 +40,16 @@ func (w *walker) fieldNames(name string, md protoreflect.MessageDescriptor) []st
 	return names
 }
 
+// wrongType reports a value of another type than the one that the field takes.
 func (w *walker) wrongType(v value, want, hint string) {
-	w.add(WrongType, fmt.Sprintf("%s is not %s", describe(v), want), hint)
+	w.hasWrongType(describe(v)+" is not "+want, hint)
+}
+
+func (w *walker) hasWrongType(message, hint string) { w.add(WrongType, message, hint) }
+
+// refusedByProtobuf reports what only protobuf knows to be wrong.
+func (w *walker) refusedByProtobuf(why string) {
+	w.add(RefusedByProtobuf, "protobuf refuses the value: "+why, "correct the value")
 }
 
 func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {

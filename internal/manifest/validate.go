@@ -23,7 +23,7 @@ const maxAnnotations = 256 << 10
 func (o Object) Validate() finding.List {
 	var list finding.List
 	if o.Name == "" {
-		list = append(list, finding.New(NoName, "metadata.name", missingName, nameItself))
+		list = append(list, noName("metadata.name"))
 	} else if reason := names.Subdomain(o.Name); reason != "" {
 		list = append(list, finding.New(BadName, "metadata.name", quote(o.Name)+" "+reason,
 			`write a name such as "websockets-server"`))
@@ -38,10 +38,10 @@ func (o Object) Validate() finding.List {
 	return append(list, validateAnnotations(o.Annotations)...)
 }
 
-const (
-	missingName = "the object has no name"
-	nameItself  = "give it a name; generateName does not do"
-)
+// noName returns the finding for an object that has no name.
+func noName(path string) finding.Finding {
+	return finding.New(NoName, path, "the object has no name", "give it a name; generateName does not do")
+}
 
 func validateLabels(labels map[string]string) finding.List {
 	good := true

@@ -58,6 +58,39 @@ func exampleReport() *audit.Report {
 	return report
 }
 
+// An audit of a DestinationRule alone does not know the Service and the pods behind it, and says so.
+func Example() {
+	var set manifests.Set
+	err := set.Add("chat.yaml", strings.NewReader(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: chat, namespace: prod}
+spec:
+  host: chat.prod.svc.cluster.local
+  trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	report, err := audit.Run(context.Background(), &set, mesh)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, u := range report.Upgrades {
+		fmt.Println(u.Rule, "->", u.Host, u.Verdict)
+	}
+	for _, u := range report.Unjudged {
+		fmt.Println("add:", u.Add)
+	}
+	// Output:
+	// DestinationRule prod/chat -> chat.prod.svc.cluster.local unknown
+	// add: the Service and its workloads, or the ServiceEntry
+}
+
 func ExampleRun() {
 	for _, f := range exampleReport().Findings {
 		fmt.Printf("%s:%d: %s %s\n%s\n-> %s\n", f.File, f.Line, f.Severity, f.Code, f.Message, f.Hint)
@@ -66,6 +99,11 @@ func ExampleRun() {
 	// chat.yaml:9: error WS340
 	// UPGRADE reaches Service prod/chat, and no EnvoyFilter sets allow_connect for Deployment prod/chat: if it serves WebSockets, they get 503
 	// -> apply an EnvoyFilter that sets allow_connect for app=chat in the namespace prod, or set DO_NOT_UPGRADE
+}
+
+func ExampleReport_Summary() {
+	fmt.Println(exampleReport().Summary())
+	// Output: read 1 file with 3 objects (1 Deployment, 1 DestinationRule, 1 Service); WebSockets break at 1 Service (Service prod/chat)
 }
 
 func ExampleReport_Fix() {
@@ -108,6 +146,12 @@ func ExampleReport_Fix() {
 	//  apiVersion: networking.istio.io/v1
 	//  kind: DestinationRule
 	//  metadata: {name: chat, namespace: prod}
+}
+
+func ExampleReport_Summary() {
+	fmt.Println(exampleReport().Summary())
+	// Output:
+	// read 1 file with 3 objects (1 Deployment, 1 DestinationRule, 1 Service); WebSockets break at 1 Service (Service prod/chat)
 }
 
 func ExampleReport_Mermaid() {

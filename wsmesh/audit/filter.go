@@ -60,8 +60,9 @@ func (a *auditor) filtersAlone() {
 				a.connect(f, p)
 			}
 			if said := len(a.hits[f.Object]); reaches {
-				a.harms(f, p)
-				a.harmful[f] = a.harmful[f] || len(a.hits[f.Object]) > said
+				if a.harms(f, p); len(a.hits[f.Object]) > said {
+					a.harmful[f] = true
+				}
 			}
 		}
 	}

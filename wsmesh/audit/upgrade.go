@@ -215,9 +215,9 @@ func (a *auditor) protocol(reach *traffic.Reach, p traffic.PortReach) {
 	const hint = "if the application speaks HTTP/1.1, name the port http-… or set its appProtocol to http; else set DO_NOT_UPGRADE for the port"
 	switch p.Kind {
 	case traffic.HTTP2:
-		if a.SaysWebSocket(s, p.Index) && a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(p.Index)) {
-			a.add(PortIsHTTP2, s.Object, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
-				"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT can stay")
+		if a.SaysWebSocket(s, p.Index) {
+			a.http2(s, p.Index, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
+				"one that takes WebSocket as an extended CONNECT can stay")
 		}
 	case traffic.UnknownToWS:
 		a.add(UnknownAppProtocol, s.Object, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.OldestControlPlane, istio.AppProtocolWebSocket),
@@ -302,12 +302,18 @@ func (a *auditor) byPort(reach *traffic.Reach) {
 	s := reach.Service
 	for _, p := range reach.Ports {
 		closed, _ := reach.Closed()
-		if p.Verdict != traffic.Fails || len(closed) == 0 || !a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(p.Index)) {
-			continue
+		if p.Verdict == traffic.Fails && len(closed) > 0 {
+			a.http2(s, p.Index, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
+				traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
+				"one that takes WebSocket as an extended CONNECT needs an EnvoyFilter that sets allow_connect")
 		}
-		a.add(PortIsHTTP2, s.Object, reach.Path, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
-			traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
-			"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT needs an EnvoyFilter that sets allow_connect")
+	}
+}
+
+// http2 reports, once for each port, WebSockets on one that is HTTP/2 itself.
+func (a *auditor) http2(s *traffic.Service, port int, message, otherwise string) {
+	if a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(port)) {
+		a.add(PortIsHTTP2, s.Object, s.PortPath(port), message, "if the application speaks HTTP/1.1, name the port http-…; "+otherwise)
 	}
 }
 

@@ -29,6 +29,17 @@ func validate() error {
 	}.WithObject("DestinationRule default/a_b").Err()
 }
 
+// What a function refuses is in its error: each problem with its place and the way out.
+func Example() {
+	err := validate() // such as destinationrule.Parse
+	if err := finding.In(err).WriteText(os.Stdout, finding.Colour(os.Stdout)); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// error WS920 DestinationRule default/a_b spec.trafficPolicy.connectionPool.http.h2UpgradePolcy: the field "h2UpgradePolcy" is not known (did you mean h2UpgradePolicy?)
+	// error WS952 DestinationRule default/a_b metadata.name: "a_b" must consist of lower-case letters, digits, '-' and '.' (write a name such as "websockets-server")
+}
+
 // An error that this module returns holds the findings, and errors.As reaches them.
 func ExampleList_Err() {
 	err := validate()

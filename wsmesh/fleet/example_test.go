@@ -16,6 +16,44 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/fleet"
 )
 
+// An inventory is a file under version control, and so are the manifests that are made from it.
+func Example() {
+	f, err := fleet.ParseInventory([]byte(`
+apiVersion: wsmesh.dev/v1alpha1
+kind: Inventory
+mesh: {controlPlanes: ["1.24.1"], proxies: ["1.23.6", "1.24.1"]}
+defaults:
+  namespace: prod
+  ports: [{number: 80, name: http}]
+services:
+- name: chat
+  workload: {app: chat}
+- name: push
+  workload: {app: push}
+  options: {http1: true}
+`), "fleet.yaml")
+	if err != nil {
+		log.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{Layout: fleet.FilePerService})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range changes.Files {
+		fmt.Println(c)
+	}
+	fmt.Println(changes.Summary.Services, "Services,", changes.Summary.Objects, "objects")
+	// Output:
+	// added prod.chat.yaml
+	// added prod.push.yaml
+	// 2 Services, 3 objects
+}
+
 func ExampleFleet_Generate() {
 	port := wsmesh.Port{Number: 80, Name: "http"}
 	f := fleet.Fleet{

@@ -25,6 +25,24 @@ spec:
   trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
 `
 
+// Every object of a file is read, with its place. What another program has to say of a field is said with its line.
+func Example() {
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader("# the chat\n"+rule+"---\napiVersion: v1\nkind: Service\nmetadata: {name: chat, namespace: prod}\n")); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, o := range objects {
+		fmt.Printf("%s:%d: %s\n", o.File, o.LineOf("metadata.name"), o)
+	}
+	// Output:
+	// chat.yaml:4: DestinationRule prod/chat
+	// chat.yaml:11: Service prod/chat
+}
+
 func ExampleSet_Add() {
 	var set manifests.Set
 	if err := set.Add("chat.yaml", strings.NewReader(rule)); err != nil { // such as what kubectl get prints, from os.Stdin
