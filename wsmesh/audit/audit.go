@@ -214,7 +214,7 @@ func (a *auditor) unknownOnce() {
 // add reports a finding about an object.
 func (a *auditor) add(rule finding.Rule, o *manifests.Object, path, message, hint string) {
 	f := finding.New(rule, path, message, hint)
-	f.Object, f.File, f.Line = o.String(), o.File, o.LineOf(path)
+	f.Object, f.File, f.Path, f.Line = o.String(), o.File, o.Spelt(path), o.LineOf(path)
 	a.hits[o] = append(a.hits[o], f)
 }
 
@@ -255,13 +255,13 @@ func validated(o *manifests.Object) finding.List {
 	case *manifests.EnvoyFilter:
 		l = v.Validate()
 	}
-	l = slices.DeleteFunc(l, func(f finding.Finding) bool {
+	for i := range l {
+		path := l[i].Path
+		l[i].Object, l[i].File, l[i].Path, l[i].Line = o.String(), o.File, o.Spelt(path), o.LineOf(path)
+	}
+	return slices.DeleteFunc(l, func(f finding.Finding) bool {
 		return slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
 	})
-	for i := range l {
-		l[i].Object, l[i].File, l[i].Line = o.String(), o.File, o.LineOf(l[i].Path)
-	}
-	return l
 }
 
 // within reports whether a path is another one or leads on from it. What is wrong with the reading of a field may be all that

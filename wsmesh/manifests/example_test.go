@@ -137,6 +137,31 @@ func ExampleObject_LineOf() {
 	// 4
 }
 
+func ExampleObject_Spelt() {
+	const filter = `apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: chat}
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    patch:
+      operation: MERGE
+      value:
+        connectTimeout: 5s
+`
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader(filter)); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	const path = "spec.configPatches[0].patch.value.connect_timeout"
+	fmt.Println(objects[0].Spelt(path), objects[0].LineOf(path))
+	// Output: spec.configPatches[0].patch.value.connectTimeout 10
+}
+
 func ExampleObject_InNamespace() {
 	var set manifests.Set
 	if err := set.Add("chat.yaml", strings.NewReader("apiVersion: v1\nkind: Service\nmetadata: {name: chat}\n")); err != nil {

@@ -5,6 +5,7 @@ package manifests
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
@@ -15,11 +16,24 @@ import (
 // "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy". Where there is no such field it is the line of the innermost
 // one around it that there is.
 func (o *Object) LineOf(path string) int {
+	_, line := o.find(path)
+	return line
+}
+
+// Spelt returns the path of a field as the file spells it. Within the value of an EnvoyFilter's patch findings name fields as
+// Envoy's .proto files do, as in allow_connect, and people may write allowConnect.
+func (o *Object) Spelt(path string) string {
+	spelt, _ := o.find(path)
+	return spelt
+}
+
+func (o *Object) find(path string) (spelt string, line int) {
 	steps, err := fieldpath.Parse(path)
 	if err != nil || o.lines == nil {
-		return o.Line
+		return path, o.Line
 	}
-	return o.lines.of(steps) + o.Line - 1
+	steps, line = o.lines.of(steps)
+	return steps.String(), line + o.Line - 1
 }
 
 // lines are the lines of all fields of an object, in the order of the hashes of their paths. They take a quarter of the tree
@@ -95,18 +109,50 @@ func (l *lines) add(n *yamldoc.Node, parent uint64) {
 	}
 }
 
-// of returns the line of the last step of the path that there is.
-func (l lines) of(path fieldpath.Path) int {
+// of returns the path in the spelling of the document, and the line of its last step that there is.
+func (l lines) of(path fieldpath.Path) (spelt fieldpath.Path, number int) {
 	number, hash := 1, uint64(top)
-	for i := -1; i < len(path); i++ {
-		if i >= 0 {
-			hash = below(hash, path[i])
+	if at, found := l.find(hash); found {
+		number = at
+	}
+	for i, step := range path {
+		next := below(hash, step)
+		at, found := l.find(next)
+		if name, ok := step.Name(); !found && ok && strings.Contains(name, "_") {
+			step = fieldpath.Name(jsonName(name))
+			next = below(hash, step)
+			if at, found = l.find(next); found {
+				path = slices.Clone(path)
+				path[i] = step
+			}
 		}
-		at, found := slices.BinarySearchFunc(l, hash, func(x line, h uint64) int { return cmp.Compare(x.path, h) })
 		if !found {
 			break
 		}
-		number = int(l[at].number)
+		hash, number = next, at
 	}
-	return number
+	return path, number
+}
+
+func (l lines) find(hash uint64) (number int, found bool) {
+	i, found := slices.BinarySearchFunc(l, hash, func(x line, h uint64) int { return cmp.Compare(x.path, h) })
+	if !found {
+		return 0, false
+	}
+	return int(l[i].number), true
+}
+
+// jsonName returns the name that protobuf's JSON mapping gives a field.
+func jsonName(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '_':
+		case i > 0 && name[i-1] == '_' && 'a' <= c && c <= 'z':
+			b.WriteByte(c - 'a' + 'A')
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
