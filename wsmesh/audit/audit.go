@@ -51,7 +51,7 @@ type Report struct {
 // [destinationrule.Rule.Validate] and [envoyfilter.Filter.Validate] find in each object, and beyond that what becomes of
 // all of them together, as istiod of the mesh's releases reads them.
 //
-// Each finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
+// What is to be known of the mesh itself comes first (WS411, WS412). Each other finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
 // kubectl does. What is not among the manifests counts as unknown and never as missing: the pods of a namespace that is
 // not given are taken to have sidecars.
 //
@@ -61,7 +61,8 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if set == nil {
 		return nil, errors.New("audit: there are no manifests: the Set is nil")
 	}
-	if problems := mesh.Validate().Errors(); problems != nil {
+	problems := mesh.Validate()
+	if len(problems.Errors()) > 0 {
 		return nil, &finding.Error{Findings: problems, Causes: []error{version.ErrNoRelease}}
 	}
 	a, err := newAuditor(ctx, set, mesh)
@@ -72,7 +73,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if err := a.audit(ctx); err != nil {
 		return nil, err
 	}
-	r.Findings = a.list()
+	r.Findings = slices.Concat(problems, a.list())
 	r.Kinds = a.kinds
 	for _, o := range a.objects {
 		if o.Kind != "" {

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 	"unique"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -86,6 +88,12 @@ func (o *Object) malformed(problems finding.List) {
 	if bytes.Contains(o.text, []byte("{{")) {
 		o.report(template())
 		return
+	}
+	var object struct {
+		Kind string `json:"kind"`
+	}
+	if yaml.Unmarshal(o.text, &object) == nil && object.Kind == "" {
+		return // kubectl reads an object of no kind there, such as the first of several lines of data
 	}
 	for _, p := range problems {
 		if finding.Is(p, yamldoc.NoDocument) {
