@@ -38,7 +38,7 @@ func decode(text string, dialect Dialect, m proto.Message) finding.List {
 	if len(findings) > 0 {
 		panic(findings)
 	}
-	return Decode(root.Get("spec"), fieldpath.Path{fieldpath.Name("spec")}, dialect, m, nil)
+	return Decode(root.Get("spec"), fieldpath.Path{fieldpath.Name("spec")}, dialect, m)
 }
 
 // decodeStruct reads a Struct into m.

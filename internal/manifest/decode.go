@@ -46,7 +46,6 @@ const (
 
 // Decode reads a value of a document into the message. Each problem is a finding at its path below at, with its line; into
 // is whole only where there is none, and else has what could be read: every field but those that the findings are about.
-// The lines of the fields are added to lines, where that is not nil.
 //
 // It is strict where the API server would repair or round silently: a null in a list or a map, and in the [CRD] dialect a
 // whole number that JSON writes as 8080.0 or 1e3, are refused. A null for any other field leaves the field unset, as the
@@ -54,11 +53,8 @@ const (
 //
 // The type of an Any is looked up in [envoyapi.Types]. A duration is read as istiod reads it, by time.ParseDuration:
 // "90s", "1m30s".
-func Decode(n *yamldoc.Node, at fieldpath.Path, dialect Dialect, into proto.Message, lines *Lines) finding.List {
-	w := walker{dialect: dialect, path: slices.Clone(at), base: len(at), lines: lines, here: here{line: n.Line}}
-	for _, s := range at {
-		w.hash = w.hash.step(s)
-	}
+func Decode(n *yamldoc.Node, at fieldpath.Path, dialect Dialect, into proto.Message) finding.List {
+	w := walker{dialect: dialect, path: slices.Clone(at), base: len(at), line: n.Line}
 	w.decode((*node)(n), into)
 	return w.list()
 }
@@ -80,48 +76,28 @@ func (w *walker) decode(v value, into proto.Message) {
 type walker struct {
 	dialect Dialect
 	path    fieldpath.Path
-	base    int // how long the path was at the beginning
-	here
-	above    []here
-	lines    *Lines  // nil for none
+	base    int   // how long the path was at the beginning
+	line    int   // of the value at the path, 0 where it is not known
+	above   []int // the lines on the way to it
+
 	stack    []entry // of the maps that are being read
 	findings finding.List
 	unlisted int  // findings beyond maxFindings
 	refused  bool // there is a finding of another kind than that a field is not known
 }
 
-// A here is where a walker is.
-type here struct {
-	line int
-	hash fieldHash
-}
-
 // push goes down to a field, an entry of a map or an item of a list. The line is 0 where it is not known.
-func (w *walker) push(s fieldpath.Step, line int) { w.pushSpelt(s, s, line) }
-
-// pushSpelt goes down to a field that is spelt in another way than lines know it by.
-func (w *walker) pushSpelt(written, known fieldpath.Step, line int) {
-	w.path.Push(written)
-	w.above = append(w.above, w.here)
+func (w *walker) push(s fieldpath.Step, line int) {
+	w.path.Push(s)
+	w.above = append(w.above, w.line)
 	if line > 0 {
 		w.line = line
-	}
-	if w.lines == nil {
-		return
-	}
-	w.hash = w.hash.step(known)
-	w.lines.add(w.hash, w.line)
-	if written != known {
-		if w.lines.spelt == nil {
-			w.lines.spelt = map[fieldHash]string{}
-		}
-		w.lines.spelt[w.hash], _ = written.Name()
 	}
 }
 
 func (w *walker) pop() {
 	w.path.Pop()
-	w.here = w.above[len(w.above)-1]
+	w.line = w.above[len(w.above)-1]
 	w.above = w.above[:len(w.above)-1]
 }
 
@@ -247,20 +223,12 @@ func (w *walker) fields(entries []entry, m protoreflect.Message, inAny bool) {
 		if inAny && e.key == "@type" {
 			continue
 		}
-		written := fieldpath.Name(e.key)
-		fd := w.fieldByName(e.key, md)
-		if fd == nil {
-			w.push(written, e.line)
+		w.push(fieldpath.Name(e.key), e.line)
+		if fd := w.fieldByName(e.key, md); fd == nil {
 			w.unknown(e.key, string(md.FullName()), func() []string { return w.fieldNames(e.key, md) })
-			w.pop()
-			continue
+		} else {
+			w.field(e, entries, fd, m)
 		}
-		known := written
-		if w.dialect == ProtoJSON {
-			known = fieldpath.Name(fd.TextName())
-		}
-		w.pushSpelt(written, known, e.line)
-		w.field(e, entries, fd, m)
 		w.pop()
 	}
 }
@@ -438,15 +406,10 @@ func (w *walker) ownForm(entries []entry, url string, m protoreflect.Message) {
 	}
 }
 
-// structure reads the fields of a google.protobuf.Struct. In a CRD that is the value of a patch, whose lines are found
-// where it is read as the message that it stands for.
+// structure reads the fields of a google.protobuf.Struct.
 func (w *walker) structure(v value) (map[string]*structpb.Value, bool) {
 	if !w.isMap(v) {
 		return nil, false
-	}
-	if lines := w.lines; w.dialect == CRD && lines != nil {
-		w.lines = nil
-		defer func() { w.lines = lines }()
 	}
 	entries := w.open(v)
 	fields := make(map[string]*structpb.Value, len(entries))

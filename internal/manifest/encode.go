@@ -3,7 +3,6 @@
 package manifest
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,9 +16,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/wsmesh/wsmesh/internal/envoyapi"
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
@@ -65,20 +67,18 @@ type encoder struct {
 	err  error
 	path fieldpath.Path // to the mapping or sequence that is being written
 
-	forms map[protoreflect.MessageDescriptor]*form // of the messages that were written so far
-
 	// Of the maps that are being written, those of the innermost last.
 	keys    []string
 	entries []mapEntry
 
-	// Of the messages that are being written: the fields that are set, as add collects them for a message of adding.
+	// Of the messages that are being written: the fields that are set, as add collects them. One function for all messages
+	// costs less than one for each.
 	fields []setField
-	adding *form
 	add    func(protoreflect.FieldDescriptor, protoreflect.Value) bool
 }
 
 type setField struct {
-	*formField
+	fd    protoreflect.FieldDescriptor
 	value protoreflect.Value
 }
 
@@ -87,28 +87,11 @@ type mapEntry struct {
 	value protoreflect.Value
 }
 
-// A form is how the messages of one type are written.
-type form struct {
-	own    bool        // protobuf's JSON mapping has a form of its own for them
-	fields []formField // in the order of the descriptor
-}
-
-type formField struct {
-	name          string // its key
-	plain         bool   // the key is plainly safe
-	rank          int    // in the order of the keys
-	isList, isMap bool
-
-	single  protoreflect.FieldDescriptor // of one value: where the field is a map, that of its values
-	kind    protoreflect.Kind            // of one value
-	message *form                        // of one value that is a message; nil until there is one
-}
-
-// The encoders that are not in use, for their memory and what they know of forms.
+// The encoders that are not in use, for their memory.
 var encoders = sync.Pool{New: func() any {
-	e := &encoder{forms: map[protoreflect.MessageDescriptor]*form{}}
+	e := &encoder{}
 	e.add = func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		e.fields = append(e.fields, setField{&e.adding.fields[fd.Index()], v})
+		e.fields = append(e.fields, setField{fd, v})
 		return true
 	}
 	return e
@@ -119,7 +102,6 @@ type place struct {
 	fieldpath.Step
 	column int  // where the key or the "- " stands
 	padded bool // the line is written up to the column: "- " stands before it
-	plain  bool // the key is known to be plainly safe
 }
 
 // A level is a mapping or sequence that is being written.
@@ -152,8 +134,7 @@ func (e *encoder) object(o Object) {
 	}
 	e.close()
 
-	spec := o.Spec.ProtoReflect()
-	e.message(root.at(fieldpath.Name("spec")), spec, e.formOf(spec.Descriptor()))
+	e.message(root.at(fieldpath.Name("spec")), o.Spec.ProtoReflect())
 }
 
 // fail keeps the first error.
@@ -174,7 +155,7 @@ func (e *encoder) begin(at place) (column int, inline bool) {
 	case !isKey:
 		e.dst = append(e.dst, "- "...)
 		return at.column + 2, true
-	case at.plain || isPlainKey(name):
+	case isPlainKey(name):
 		e.dst = append(append(e.dst, name...), ':')
 		return at.column, false
 	}
@@ -277,7 +258,7 @@ func (e *encoder) validKey(at place) bool {
 }
 
 // message writes a message in the form that protobuf's JSON mapping gives it.
-func (e *encoder) message(at place, m protoreflect.Message, f *form) {
+func (e *encoder) message(at place, m protoreflect.Message) {
 	switch {
 	case e.err != nil:
 		return
@@ -287,29 +268,27 @@ func (e *encoder) message(at place, m protoreflect.Message, f *form) {
 	case len(e.path) > maxDepth:
 		e.fail(at, errTooDeep)
 		return
-	case f.own:
+	case envoyapi.HasOwnForm(m.Descriptor()):
 		e.wellKnown(at, m.Interface())
 		return
 	}
 	first := len(e.fields)
-	e.adding = f
 	m.Range(e.add)
 	last := len(e.fields)
 	if first == last {
 		e.scalar(at, "{}")
 		return
 	}
-	slices.SortFunc(e.fields[first:], func(a, b setField) int { return a.rank - b.rank })
+	slices.SortFunc(e.fields[first:], func(a, b setField) int { return compareKeys(a.fd.JSONName(), b.fd.JSONName()) })
 	mapping := e.openMapping(at)
 	for i := first; i < last; i++ {
-		fd, v := e.fields[i].formField, e.fields[i].value
-		at := mapping.at(fieldpath.Name(fd.name))
-		at.plain = fd.plain
+		fd, v := e.fields[i].fd, e.fields[i].value
+		at := mapping.at(fieldpath.Name(fd.JSONName()))
 		switch {
-		case fd.isList:
+		case fd.IsList():
 			e.list(at, fd, v.List())
-		case fd.isMap:
-			e.protoMap(at, fd, v.Map())
+		case fd.IsMap():
+			e.protoMap(at, fd.MapValue(), v.Map())
 		default:
 			e.single(at, fd, v)
 		}
@@ -321,7 +300,7 @@ func (e *encoder) message(at place, m protoreflect.Message, f *form) {
 
 var errTooDeep = fmt.Errorf("the values are nested more than %d levels deep", maxDepth)
 
-func (e *encoder) list(at place, fd *formField, list protoreflect.List) {
+func (e *encoder) list(at place, fd protoreflect.FieldDescriptor, list protoreflect.List) {
 	items := e.openSequence(at)
 	for i := range list.Len() {
 		e.single(items.at(fieldpath.Index(i)), fd, list.Get(i))
@@ -329,7 +308,8 @@ func (e *encoder) list(at place, fd *formField, list protoreflect.List) {
 	e.close()
 }
 
-func (e *encoder) protoMap(at place, fd *formField, m protoreflect.Map) {
+// protoMap writes a map whose values fd describes.
+func (e *encoder) protoMap(at place, fd protoreflect.FieldDescriptor, m protoreflect.Map) {
 	first := len(e.entries)
 	m.Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
 		e.entries = append(e.entries, mapEntry{key.String(), value})
@@ -351,13 +331,10 @@ func (e *encoder) protoMap(at place, fd *formField, m protoreflect.Map) {
 }
 
 // single writes one value of a field: the field's own, or an entry of its list or map.
-func (e *encoder) single(at place, fd *formField, v protoreflect.Value) {
-	switch fd.kind {
+func (e *encoder) single(at place, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
+	switch fd.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		if fd.message == nil {
-			fd.message = e.formOf(fd.single.Message())
-		}
-		e.message(at, v.Message(), fd.message)
+		e.message(at, v.Message())
 	case protoreflect.StringKind:
 		e.string(at, v.String())
 	case protoreflect.BytesKind:
@@ -365,7 +342,7 @@ func (e *encoder) single(at place, fd *formField, v protoreflect.Value) {
 	case protoreflect.BoolKind:
 		e.bool(at, v.Bool())
 	case protoreflect.EnumKind:
-		e.enum(at, fd.single.Enum(), v.Enum())
+		e.enum(at, fd.Enum(), v.Enum())
 	case protoreflect.FloatKind:
 		e.float(at, v.Float(), 32)
 	case protoreflect.DoubleKind:
@@ -433,31 +410,20 @@ func (e *encoder) wellKnown(at place, m proto.Message) {
 	case *structpb.Value:
 		e.value(at, m)
 	case *durationpb.Duration:
-		e.duration(at, m)
-	case *wrapperspb.BoolValue:
-		e.bool(at, m.GetValue())
-	case *wrapperspb.StringValue:
-		e.string(at, m.GetValue())
-	case *wrapperspb.BytesValue:
-		e.string(at, base64.StdEncoding.EncodeToString(m.GetValue()))
-	case *wrapperspb.Int32Value:
-		e.int(at, int64(m.GetValue()))
-	case *wrapperspb.Int64Value:
-		e.int(at, m.GetValue())
-	case *wrapperspb.UInt32Value:
-		e.uint(at, uint64(m.GetValue()))
-	case *wrapperspb.UInt64Value:
-		e.uint(at, m.GetValue())
-	case *wrapperspb.FloatValue:
-		e.float(at, float64(m.GetValue()), 32)
-	case *wrapperspb.DoubleValue:
-		e.float(at, m.GetValue(), 64)
-	default:
+		if err := m.CheckValid(); err != nil {
+			e.fail(at, errors.New(protoText(err)))
+			return
+		}
 		e.byProtojson(at, m)
+	case *timestamppb.Timestamp, *fieldmaskpb.FieldMask, *anypb.Any, *emptypb.Empty:
+		e.byProtojson(at, m)
+	default: // a wrapper, whose form is that of its only field
+		fd := m.ProtoReflect().Descriptor().Fields().ByNumber(1)
+		e.single(at, fd, m.ProtoReflect().Get(fd))
 	}
 }
 
-// byProtojson writes a message of a form that is rare in Istio's API: an Any, a Timestamp, a FieldMask.
+// byProtojson writes a message whose form takes more than one line of code.
 func (e *encoder) byProtojson(at place, m proto.Message) {
 	var v structpb.Value
 	data, err := protojson.Marshal(m)
@@ -469,32 +435,6 @@ func (e *encoder) byProtojson(at place, m proto.Message) {
 		return
 	}
 	e.value(at, &v)
-}
-
-func (e *encoder) duration(at place, d *durationpb.Duration) {
-	if err := d.CheckValid(); err != nil {
-		e.fail(at, errors.New(protoText(err)))
-		return
-	}
-	e.beginScalar(at)
-	e.dst = append(appendDuration(e.dst, d), '\n')
-}
-
-// appendDuration appends seconds with 0, 3, 6 or 9 digits of fraction, as protobuf's JSON mapping has it.
-func appendDuration(dst []byte, d *durationpb.Duration) []byte {
-	seconds, nanos := d.GetSeconds(), int64(d.GetNanos())
-	if seconds < 0 || nanos < 0 {
-		dst = append(dst, '-')
-		seconds, nanos = -seconds, -nanos
-	}
-	dst = strconv.AppendInt(dst, seconds, 10)
-	if nanos != 0 {
-		point := len(dst)
-		dst = strconv.AppendInt(dst, 1e9+nanos, 10) // the 1 is to become the point
-		dst[point] = '.'
-		dst = bytes.TrimSuffix(bytes.TrimSuffix(dst, []byte("000")), []byte("000"))
-	}
-	return append(dst, 's')
 }
 
 func (e *encoder) structure(at place, s *structpb.Struct) {
@@ -553,29 +493,4 @@ func (e *encoder) value(at place, v *structpb.Value) {
 	default:
 		e.fail(at, errors.New("there is a value of no kind"))
 	}
-}
-
-// formOf returns the form of a message.
-func (e *encoder) formOf(md protoreflect.MessageDescriptor) *form {
-	if f := e.forms[md]; f != nil {
-		return f
-	}
-	f := &form{own: envoyapi.HasOwnForm(md), fields: make([]formField, md.Fields().Len())}
-	ranks := make([]*formField, len(f.fields))
-	for i := range f.fields {
-		fd := md.Fields().Get(i)
-		single := fd
-		if fd.IsMap() {
-			single = fd.MapValue()
-		}
-		f.fields[i] = formField{name: fd.JSONName(), plain: isPlainKey(fd.JSONName()), isList: fd.IsList(), isMap: fd.IsMap(),
-			single: single, kind: single.Kind()}
-		ranks[i] = &f.fields[i]
-	}
-	slices.SortFunc(ranks, func(a, b *formField) int { return compareKeys(a.name, b.name) })
-	for rank, fd := range ranks {
-		fd.rank = rank
-	}
-	e.forms[md] = f
-	return f
 }

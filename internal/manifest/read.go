@@ -45,15 +45,12 @@ type Reading struct {
 	// IsServed reports whether the API server would serve the spec as it is in Object: it drops the fields that it does not
 	// know, and all else is as it should be.
 	IsServed bool
-	// Lines says where in the document the fields of the object stand.
-	Lines *Lines
 }
 
 // Read is Parse of a document that has been read: by [yamldoc.Parse], with these problems. It keeps nothing of the tree.
 func Read(root *yamldoc.Node, problems finding.List, kind string, apiVersions []string, spec proto.Message) *Reading {
-	r := &Reading{Object: Object{Kind: kind, Spec: spec}, Lines: &Lines{}}
-	w := walker{here: here{line: root.Line}, lines: r.Lines, findings: slices.Clip(problems)}
-	w.lines.add(0, root.Line)
+	r := &Reading{Object: Object{Kind: kind, Spec: spec}}
+	w := walker{line: root.Line, findings: slices.Clip(problems)}
 	proto.Reset(spec)
 	if root.Type() != yamldoc.Map {
 		w.hasWrongType("the document is "+describe((*node)(root)), "give one object with apiVersion, kind, metadata and spec")

@@ -44,7 +44,7 @@ func NewValue(applyTo networking.EnvoyFilter_ApplyTo) proto.Message {
 
 // DecodeValues reads the values of the patches of an EnvoyFilter that r was read from root as, each into the message that
 // its applyTo asks for. A value is nil where the patch has none, or where its applyTo selects none. What is wrong with
-// them is added to the findings, and their fields to the lines. It must come before the first use of the lines.
+// them is added to the findings.
 func (r *Reading) DecodeValues(root *yamldoc.Node) []proto.Message {
 	patches := r.Spec.(*networking.EnvoyFilter).GetConfigPatches()
 	values := make([]proto.Message, len(patches))
@@ -58,7 +58,7 @@ func (r *Reading) DecodeValues(root *yamldoc.Node) []proto.Message {
 		}
 		path := fieldpath.Path{fieldpath.Name("spec"), fieldpath.Name("configPatches"), fieldpath.Index(i), fieldpath.Name("patch"), fieldpath.Name("value")}
 		_, n, _ := root.At(path) // the patch has a value: it leads there
-		for _, f := range Decode(n, path, ProtoJSON, values[i], r.Lines) {
+		for _, f := range Decode(n, path, ProtoJSON, values[i]) {
 			switch {
 			// A Struct, too, takes no text but UTF-8, and no number beyond its range.
 			case slices.ContainsFunc(r.Findings, func(had finding.Finding) bool { return had.Path == f.Path && had.Code == f.Code }):

@@ -51,7 +51,7 @@ type Report struct {
 // [destinationrule.Rule.Validate] and [envoyfilter.Filter.Validate] find in each object, and beyond that what becomes of
 // all of them together, as istiod of the mesh's releases reads them.
 //
-// Each finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
+// What is to be known of the mesh itself comes first (WS411, WS412). Each other finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
 // kubectl does. What is not among the manifests counts as unknown and never as missing: the pods of a namespace that is
 // not given are taken to have sidecars.
 //
@@ -61,7 +61,8 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if set == nil {
 		return nil, errors.New("audit: there are no manifests: the Set is nil")
 	}
-	if problems := mesh.Validate().Errors(); problems != nil {
+	problems := mesh.Validate()
+	if len(problems.Errors()) > 0 {
 		return nil, &finding.Error{Findings: problems, Causes: []error{version.ErrNoRelease}}
 	}
 	a, err := newAuditor(ctx, set, mesh)
@@ -72,7 +73,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if err := a.audit(ctx); err != nil {
 		return nil, err
 	}
-	r.Findings = a.list()
+	r.Findings = slices.Concat(problems, a.list())
 	r.Kinds = a.kinds
 	for _, o := range a.objects {
 		if o.Kind != "" {
@@ -107,6 +108,7 @@ type auditor struct {
 
 	closed   map[*traffic.Workload]bool // workloads that do not accept what they are sent
 	closedIn map[string]*traffic.Reach  // the first reach to one, by its namespace
+	counted  map[*traffic.Backend]bool
 }
 
 func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
@@ -116,7 +118,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	}
 	a := &auditor{
 		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
-		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{}, counted: map[*traffic.Backend]bool{},
 	}
 	for _, o := range objects {
 		if o.Kind != "" {
@@ -131,7 +133,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	if err := parallel.Do(ctx, len(a.objects), func(i int) { a.alone[i] = validated(a.objects[i]) }); err != nil {
 		return nil, err
 	}
-	if a.Model, err = traffic.New(ctx, a.counted(), mesh); err != nil {
+	if a.Model, err = traffic.New(ctx, a.lastOfEach(), mesh); err != nil {
 		return nil, err
 	}
 	for _, r := range a.Rules {
@@ -140,8 +142,8 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	return a, nil
 }
 
-// counted returns the objects that count: of one that is given twice the last.
-func (a *auditor) counted() []*manifests.Object {
+// lastOfEach returns the objects that count: of one that is given twice the last.
+func (a *auditor) lastOfEach() []*manifests.Object {
 	last := make(map[key]int, len(a.objects))
 	counted := make([]*manifests.Object, 0, len(a.objects))
 	for _, o := range a.objects {
@@ -212,7 +214,7 @@ func (a *auditor) unknownOnce() {
 // add reports a finding about an object.
 func (a *auditor) add(rule finding.Rule, o *manifests.Object, path, message, hint string) {
 	f := finding.New(rule, path, message, hint)
-	f.Object, f.File, f.Line = o.String(), o.File, o.LineOf(path)
+	f.Object, f.File, f.Path, f.Line = o.String(), o.File, o.Spelt(path), o.LineOf(path)
 	a.hits[o] = append(a.hits[o], f)
 }
 
@@ -253,13 +255,13 @@ func validated(o *manifests.Object) finding.List {
 	case *manifests.EnvoyFilter:
 		l = v.Validate()
 	}
-	l = slices.DeleteFunc(l, func(f finding.Finding) bool {
+	for i := range l {
+		path := l[i].Path
+		l[i].Object, l[i].File, l[i].Path, l[i].Line = o.String(), o.File, o.Spelt(path), o.LineOf(path)
+	}
+	return slices.DeleteFunc(l, func(f finding.Finding) bool {
 		return slices.ContainsFunc(o.Findings, func(read finding.Finding) bool { return within(f.Path, read.Path) || within(read.Path, f.Path) })
 	})
-	for i := range l {
-		l[i].Object, l[i].File, l[i].Line = o.String(), o.File, o.LineOf(l[i].Path)
-	}
-	return l
 }
 
 // within reports whether a path is another one or leads on from it. What is wrong with the reading of a field may be all that

@@ -148,12 +148,6 @@ func ExampleReport_Fix() {
 	//  metadata: {name: chat, namespace: prod}
 }
 
-func ExampleReport_Summary() {
-	fmt.Println(exampleReport().Summary())
-	// Output:
-	// read 1 file with 3 objects (1 Deployment, 1 DestinationRule, 1 Service); WebSockets break at 1 Service (Service prod/chat)
-}
-
 func ExampleReport_Mermaid() {
 	if err := exampleReport().Mermaid(os.Stdout); err != nil {
 		log.Fatal(err)

@@ -81,7 +81,13 @@ func (a *auditor) upgrades(ctx context.Context) error {
 	if a.reaches, err = a.Judge(ctx); err != nil {
 		return err
 	}
+	if a.Unread != nil {
+		a.unjudged(a.Unread.Object, a.Unread.Host, "fewer rules for many Services at a time: those before this one are for 100,000")
+	}
 	for _, r := range a.Rules {
+		if r == a.Unread {
+			break
+		}
 		for _, s := range a.Reached(r.Host) {
 			a.levels(r, s)
 			for i := range r.Sites {
@@ -109,21 +115,24 @@ func (a *auditor) upgrades(ctx context.Context) error {
 
 // count remembers which filters a reach needs, and which pods it leaves closed.
 func (a *auditor) count(reach *traffic.Reach) {
+	if a.counted[reach.Backend] {
+		return
+	}
+	a.counted[reach.Backend] = true
+	for _, f := range reach.Filters {
+		a.needed[f] = true
+	}
 	closed, _ := reach.Closed()
 	for _, p := range closed {
 		if p.IsKnown() {
 			a.closed[p.Workload] = true
 			a.closedIn[reach.Service.InNamespace()] = cmp.Or(a.closedIn[reach.Service.InNamespace()], reach)
 		}
-	}
-	for i := range reach.Pods {
-		p := &reach.Pods[i]
 		for _, f := range p.Filters {
-			a.needed[f] = true
+			if a.lacks[f] == nil {
+				a.lacks[f] = map[string]bool{}
+			}
 			for _, r := range p.Lacking {
-				if a.lacks[f] == nil {
-					a.lacks[f] = map[string]bool{}
-				}
 				a.lacks[f][r.String()] = true
 			}
 		}
@@ -285,7 +294,7 @@ func (a *auditor) closedPods(reach *traffic.Reach, closed []*traffic.Pod) string
 // because says why filters that set allow_connect leave the pods closed.
 func because(reach *traffic.Reach) string {
 	if misses := reach.Misses(); len(misses) > 0 {
-		return " (" + strings.Join(misses[:min(3, len(misses))], "; ") + ")"
+		return " (" + strings.Join(misses, "; ") + ")"
 	}
 	return ""
 }
@@ -325,12 +334,8 @@ func (a *auditor) byPatch(reach *traffic.Reach) {
 	}) || !a.once(PatchedToHTTP2.Code, reach.Object.String(), reach.Path, s.String()) {
 		return
 	}
-	var pods []*traffic.Pod
-	for i := range reach.Pods {
-		if p := &reach.Pods[i]; p.Dataplane != traffic.Sidecar || len(p.Lacking) > 0 {
-			pods = append(pods, p)
-		}
-	}
+	closed, _ := reach.Closed()
+	pods := slices.Concat(reach.In(traffic.Ambient), reach.In(traffic.NoSidecar), closed)
 	a.add(PatchedToHTTP2, reach.Object, reach.Path, fmt.Sprintf("the patch makes clients speak HTTP/2 to %s, and nothing accepts WebSockets over it before %s: if it serves WebSockets, they get 503%s",
 		s, traffic.Listed(pods), because(reach)), "leave the ports that serve WebSockets out of the match, or apply an EnvoyFilter that sets allow_connect for "+traffic.Labels(s.Selector)+" in the namespace "+s.InNamespace())
 }
@@ -399,14 +404,10 @@ func (a *auditor) reported() []Upgrade {
 			continue
 		}
 		u.Service = reach.Service.String()
-		filters := map[*traffic.Filter]bool{}
-		for i := range reach.Pods {
-			u.Pods = append(u.Pods, reach.Pods[i].String())
-			for _, f := range reach.Pods[i].Filters {
-				if f.Connects() && !filters[f] {
-					filters[f] = true
-					u.Filters = append(u.Filters, f.String())
-				}
+		u.Pods = reach.Names()
+		for _, f := range reach.Filters {
+			if f.Connects() {
+				u.Filters = append(u.Filters, f.String())
 			}
 		}
 		for _, p := range reach.Ports {

@@ -49,7 +49,7 @@ func ExampleSet_Add() {
 		log.Fatal(err)
 	}
 	istio := []version.Release{version.MustParse("1.11.8")}
-	report, err := audit.Run(context.Background(), &set, wsmesh.Mesh{Proxies: istio})
+	report, err := audit.Run(context.Background(), &set, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -135,6 +135,31 @@ func ExampleObject_LineOf() {
 	// Output:
 	// 5
 	// 4
+}
+
+func ExampleObject_Spelt() {
+	const filter = `apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: chat}
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    patch:
+      operation: MERGE
+      value:
+        connectTimeout: 5s
+`
+	var set manifests.Set
+	if err := set.Add("chat.yaml", strings.NewReader(filter)); err != nil {
+		log.Fatal(err)
+	}
+	objects, err := set.Objects(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	const path = "spec.configPatches[0].patch.value.connect_timeout"
+	fmt.Println(objects[0].Spelt(path), objects[0].LineOf(path))
+	// Output: spec.configPatches[0].patch.value.connectTimeout 10
 }
 
 func ExampleObject_InNamespace() {

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -50,75 +49,6 @@ func readFilter(t *testing.T, text string) (*Reading, []proto.Message) {
 	}
 	r := Read(root, findings, "EnvoyFilter", []string{"networking.istio.io/v1alpha3"}, &networking.EnvoyFilter{})
 	return r, r.DecodeValues(root)
-}
-
-// TestLines finds fields by the names that messages give them, on the lines where the document has them.
-func TestLines(t *testing.T) {
-	r, values := readFilter(t, manifestOf)
-	if len(r.Findings) > 0 || len(values) != 1 || !r.IsServed {
-		t.Fatal(r.Findings)
-	}
-	const value = "spec.configPatches[0].patch.value"
-	for _, test := range []struct {
-		path    string
-		line    int
-		written string // "" for the path itself
-	}{
-		{"", 1, ""},
-		{"spec", 7, ""},
-		{"kind", 2, ""},
-		{"metadata.name", 4, ""},
-		{`metadata.labels["a.b/c"]`, 6, ""},
-		{"metadata.namespace", 3, ""},
-		{"spec.configPatches[0]", 9, ""},
-		{"spec.configPatches[0].match.context", 9, ""},
-		{"spec.configPatches[1]", 8, ""},
-		{value, 12, ""},
-		{value + ".typed_config", 13, value + ".typedConfig"},
-		{value + ".typed_config.http2_protocol_options.allow_connect", 16, value + ".typedConfig.http2ProtocolOptions.allowConnect"},
-		{value + ".typed_config.http2_protocol_options.max_concurrent_streams", 17, value + ".typedConfig.http2ProtocolOptions.max_concurrent_streams"},
-		{value + ".typed_config.http2_protocol_options.hpack_table_size", 15, value + ".typedConfig.http2ProtocolOptions.hpack_table_size"},
-		{value + ".typed_config.upgrade_configs[0].upgrade_type", 19, value + ".typedConfig.upgrade_configs[0].upgradeType"},
-		{value + ".typed_config.stream_idle_timeout", 20, value + ".typedConfig.streamIdleTimeout"},
-	} {
-		path, err := fieldpath.Parse(test.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, written := r.Lines.Find(path)
-		if test.written == "" {
-			test.written = test.path
-		}
-		if line != test.line || written.String() != test.written || path.String() != test.path {
-			t.Errorf("%s is on line %d and spelt %s, want %d and %s", path, line, written, test.line, test.written)
-		}
-	}
-	if line, _ := (&Lines{}).Find(fieldpath.Path{fieldpath.Name("a")}); line != 0 {
-		t.Error("no lines know a line")
-	}
-}
-
-// TestLinesAreSmall holds the lines of a large document to their size, and shows that each is found.
-func TestLinesAreSmall(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: x}\nspec:\n  subsets:\n")
-	const n = 20_000
-	for i := range n {
-		fmt.Fprintf(&b, "  - name: v%d\n    labels: {a: b}\n", i)
-	}
-	root, _ := yamldoc.Parse([]byte(b.String()))
-	spec := &networking.DestinationRule{}
-	r := Read(root, nil, "DestinationRule", []string{"networking.istio.io/v1"}, spec)
-	for i := range n {
-		path := fieldpath.Path{fieldpath.Name("spec"), fieldpath.Name("subsets"), fieldpath.Index(i), fieldpath.Name("labels"), fieldpath.Name("a")}
-		if line, _ := r.Lines.Find(path); line != 7+2*i {
-			t.Fatalf("%s is on line %d, want %d", path, line, 7+2*i)
-		}
-	}
-	// kind, apiVersion, metadata, its name, spec, its subsets, and the document.
-	if fields := 4*n + 7; len(r.Lines.fields) != fields || cap(r.Lines.fields) > fields*3/2 {
-		t.Errorf("%d fields take the memory of %d, want %d", len(r.Lines.fields), cap(r.Lines.fields), fields)
-	}
 }
 
 // TestValues reads the values of patches as messages, also where something else is wrong.
