@@ -20,7 +20,7 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
-	goyaml "sigs.k8s.io/yaml/goyaml.v3" //lint:ignore SA1019 sigs.k8s.io/yaml carries it for those who need the text of a scalar
+	goyaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"

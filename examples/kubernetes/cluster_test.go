@@ -96,10 +96,10 @@ func (c *testCluster) kubectl(t *testing.T, stdin string, args ...string) (int, 
 }
 
 // plan is the plan for a Service of that name in a mesh of one release.
-func plan(t *testing.T, namespace, name, release string, options ...wsmesh.Option) *wsmesh.Plan {
+func plan(t *testing.T, namespace, name, release string) *wsmesh.Plan {
 	t.Helper()
-	p, err := wsmesh.NewPlan(wsmesh.Service{Name: name, Namespace: namespace, Workload: map[string]string{"app": name}, Port: wsmesh.Port{Number: 80, Name: "http"}},
-		meshOf(release), options...)
+	p, err := wsmesh.NewPlan(wsmesh.Service{Name: name, Namespace: namespace, Workload: map[string]string{"app": name}, Ports: []wsmesh.Port{{Number: 80, Name: "http"}}},
+		meshOf(release), wsmesh.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -75,10 +74,10 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	plan, err := c.plan(svc)
-	if findings := (finding.List)(nil); errors.As(err, &findings) {
+	if finding.In(err) != nil {
 		// What is wrong is in the Service: trying again changes nothing, until the Service does. What there is of the
 		// pair stays as it is.
-		c.events.Eventf(svc, nil, corev1.EventTypeWarning, "Refused", "Plan", "%s", findings.Error())
+		c.events.Eventf(svc, nil, corev1.EventTypeWarning, "Refused", "Plan", "%v", err)
 		return reconcile.Result{}, nil
 	} else if err != nil {
 		return reconcile.Result{}, err
@@ -154,28 +153,21 @@ func (c *controller) drop(ctx context.Context, object client.Object) error {
 	return client.IgnoreNotFound(c.Delete(ctx, object))
 }
 
-// plan returns the plan of a Service. WebSockets may use any of its ports, and the policy is that of the host: where one
-// port has to keep HTTP/1.1, its plan is taken.
+// plan returns the plan of a Service, of all its ports.
 func (c *controller) plan(svc *corev1.Service) (*wsmesh.Plan, error) {
-	var plan *wsmesh.Plan
+	if len(svc.Spec.Ports) == 0 { // a plan would take them for unknown
+		f := finding.New(wsmesh.PortOutOfRange, "spec.ports", "the Service has no port", "give the port that WebSockets use")
+		return nil, finding.List{f}.Err()
+	}
+	s := wsmesh.Service{Name: svc.Name, Namespace: svc.Namespace, Workload: svc.Spec.Selector}
 	for _, port := range svc.Spec.Ports {
 		p := wsmesh.Port{Number: uint32(port.Port), TargetPort: uint32(port.TargetPort.IntValue()), Name: port.Name}
 		if port.AppProtocol != nil {
 			p.AppProtocol = *port.AppProtocol
 		}
-		next, err := wsmesh.NewPlan(wsmesh.Service{Name: svc.Name, Namespace: svc.Namespace, Workload: svc.Spec.Selector, Port: p},
-			c.mesh, wsmesh.WithLabels(map[string]string{serviceLabel: svc.Name}))
-		if err != nil {
-			return nil, err
-		}
-		if plan = next; plan.Decision().Policy != destinationrule.Upgrade {
-			break
-		}
+		s.Ports = append(s.Ports, p)
 	}
-	if plan == nil {
-		return nil, finding.List{finding.New(finding.WS505, "spec.ports", "the Service has no port", "give the port that WebSockets use")}
-	}
-	return plan, nil
+	return wsmesh.NewPlan(s, c.mesh, wsmesh.Options{Labels: map[string]string{serviceLabel: svc.Name}})
 }
 
 // owned returns the objects that are there for a Service.

@@ -188,6 +188,24 @@ func TestController(t *testing.T) {
 	eventually(t, "the end of the pair", func() error { return want("the pair", c.pair(t, "life").state(), "nothing") })
 }
 
+// TestControllerOfSeveralPorts: the port that is HTTP/1 is upgraded, and the one beside it keeps what it has.
+func TestControllerOfSeveralPorts(t *testing.T) {
+	c := connect(t, "ports")
+	c.controls(t, "1.24.1")
+	svc := service("ports", "http", map[string]string{"app": "chat"})
+	svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Port: 9090, Name: "grpc"})
+	if err := c.client.Create(t.Context(), svc); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pair", func() error { return want("its being there", c.pair(t, "ports").rule != nil, true) })
+	p := c.pair(t, "ports")
+	levels := p.rule.Spec.TrafficPolicy.GetPortLevelSettings()
+	if p.filter == nil || p.rule.Spec.TrafficPolicy.ConnectionPool != nil || len(levels) != 1 || levels[0].Port.Number != 80 ||
+		levels[0].ConnectionPool.Http.H2UpgradePolicy != networking.ConnectionPoolSettings_HTTPSettings_UPGRADE {
+		t.Errorf("filter %v, rule %v", p.filter, &p.rule.Spec)
+	}
+}
+
 // TestControllerRefuses: a Service that no plan can be made for gets an event, and nothing is applied.
 func TestControllerRefuses(t *testing.T) {
 	c := connect(t, "refused")

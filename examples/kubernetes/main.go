@@ -43,8 +43,8 @@ func main() {
 
 // start runs the controller against the cluster that kubectl would use, until a signal ends it.
 func start(mesh wsmesh.Mesh, settle time.Duration) error {
-	if _, err := wsmesh.Decide(wsmesh.Service{Name: "any", Workload: map[string]string{"app": "any"}}, mesh); err != nil {
-		return err // the mesh is wrong, for every Service
+	if err := mesh.Validate().Err(); err != nil {
+		return err
 	}
 	config, err := ctrl.GetConfig()
 	if err != nil {

@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/wsmesh/wsmesh/internal/e2e/cluster"
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
+	"github.com/wsmesh/wsmesh/wsmesh/audit"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
+	"github.com/wsmesh/wsmesh/wsmesh/manifests"
 )
 
 // TestAnalyze asks `istioctl analyze` and the library's audit about the live control plane: the first has no word about
@@ -21,7 +22,7 @@ func TestAnalyze(t *testing.T) {
 	c := mesh(t)
 	namespace := c.newNamespace(t, "analyze")
 	p := c.newPair(t, setup{service: seed(namespace), envoy: c.Tools.Envoys[0]})
-	plan := plan(t, namespace, istioRelease)
+	plan := plan(t, namespace, istioRelease, wsmesh.Options{})
 
 	// What it does have a word about shows that it looks at these objects.
 	lost := strings.Replace(yaml(t, plan.DestinationRule()), "host: websockets-server.", "host: no-such-server.", 1)
@@ -36,7 +37,7 @@ func TestAnalyze(t *testing.T) {
 	}
 	p.breaks(t, "3, analyze", "istioctl analyze finds nothing, the audit finds WS340", 503, terminated)
 
-	c.apply(t, namespace, yaml(t, objects(plan)...))
+	c.apply(t, namespace, yaml(t, plan.Objects()...))
 	p.await(t, true, true)
 	c.analyze(t, namespace, "IST0102", "IST0133")
 	if list := c.audit(t, namespace); len(list.Errors())+len(list.Warnings()) > 0 {
@@ -66,15 +67,18 @@ func (c *controlPlane) audit(t testing.TB, namespace string) finding.List {
 	if err != nil {
 		t.Fatalf("kubectl get: %v: %s", err, out)
 	}
-	return audit(t, out)
+	return audited(t, out)
 }
 
-func audit(t testing.TB, manifests string) finding.List {
+func audited(t testing.TB, text string) finding.List {
 	t.Helper()
-	var objects wsmesh.Manifests
-	if err := objects.Add("manifests", strings.NewReader(manifests)); err != nil {
+	var objects manifests.Set
+	if err := objects.Add("manifests", strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	release := []version.Release{version.MustParse(istioRelease)}
-	return wsmesh.Audit(&objects, wsmesh.Mesh{ControlPlanes: release, Proxies: release})
+	report, err := audit.Run(t.Context(), &objects, meshOf(t, istioRelease))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.Findings
 }

@@ -7,25 +7,32 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 )
 
 // plan is the library's plan for the documents' server in a mesh of one release.
-func plan(t testing.TB, namespace, release string, options ...wsmesh.Option) *wsmesh.Plan {
+func plan(t testing.TB, namespace, release string, options wsmesh.Options) *wsmesh.Plan {
 	t.Helper()
-	r := version.MustParse(release)
 	p, err := wsmesh.NewPlan(
 		wsmesh.Service{
 			Name: "websockets-server", Namespace: namespace, Workload: map[string]string{"app": "websockets-server"},
-			Port: wsmesh.Port{Number: 8080, TargetPort: 80, Name: "http-websocket"},
+			Ports: []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "http-websocket"}},
 		},
-		wsmesh.Mesh{ControlPlanes: []version.Release{r}, Proxies: []version.Release{r}},
-		options...)
+		meshOf(t, release), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// meshOf is a mesh of one release.
+func meshOf(t testing.TB, release string) wsmesh.Mesh {
+	t.Helper()
+	m, err := wsmesh.MeshOf(release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // TestDocuments runs the documents' experiment on each Envoy, in plaintext and with Istio mutual TLS.
@@ -51,14 +58,14 @@ func (p *pair) documents(t *testing.T) {
 	p.works(t, "1", "no DestinationRule: HTTP/1.1 and 101 in both logs", "HTTP/1.1")
 
 	// Case 2.
-	before := plan(t, "default", "1.11.8")
-	p.c.apply(t, "default", yaml(t, objects(before)...))
+	before := plan(t, "default", "1.11.8", wsmesh.Options{})
+	p.c.apply(t, "default", yaml(t, before.Objects()...))
 	p.awaitRule(t)
 	p.await(t, false, false)
 	p.works(t, "2", "plan for 1.11.8: the same", "HTTP/1.1")
 
 	// Case 3.
-	after := plan(t, "default", "1.12.0")
+	after := plan(t, "default", "1.12.0", wsmesh.Options{})
 	p.c.apply(t, "default", yaml(t, after.DestinationRule()))
 	p.await(t, false, true)
 	p.breaks(t, "3", "UPGRADE without the EnvoyFilter: HTTP 503", 503, terminated)
@@ -68,18 +75,9 @@ func (p *pair) documents(t *testing.T) {
 	p.sharedConnection(t)
 
 	// Case 4.
-	p.c.apply(t, "default", yaml(t, objects(after)...))
+	p.c.apply(t, "default", yaml(t, after.Objects()...))
 	p.await(t, true, true)
 	p.works(t, "4", "plan for 1.12.0: HTTP/1.1 and 101 in the client's log, HTTP/2 and 101 in the server's", "HTTP/2")
-}
-
-// objects are all objects of a plan.
-func objects(p *wsmesh.Plan) []wsmesh.Object {
-	var objs []wsmesh.Object
-	for _, f := range p.EnvoyFilters() {
-		objs = append(objs, f)
-	}
-	return append(objs, p.DestinationRule())
 }
 
 func protocolName(http2 bool) string {

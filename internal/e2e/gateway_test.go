@@ -47,31 +47,31 @@ func (p *pair) gateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	withGateway := []wsmesh.Option{wsmesh.WithGateway("default", map[string]string{"app": "ingress"})}
+	ingress := []wsmesh.Gateway{{Namespace: "default", Workload: map[string]string{"app": "ingress"}}}
 	for _, x := range []struct {
 		id, expectation, manifest string
-		options                   []wsmesh.Option
+		gateways                  []wsmesh.Gateway
 		protocol                  string
 		status                    int
 		echo                      string
 	}{
-		{"6, without WithGateway", "the browser opens three WebSockets over HTTP/1.1", "", nil, "HTTP/1.1", 101, "hello"},
+		{"6, without Gateways", "the browser opens three WebSockets over HTTP/1.1", "", nil, "HTTP/1.1", 101, "hello"},
 		// Browsers send no Sec-WebSocket-Key over HTTP/2 (RFC 8441, section 5), and Envoy adds none when it passes the
 		// WebSocket on over HTTP/1.1 (envoyproxy/envoy#8547), which the application does not take.
-		{"6, WithGateway", "the browser opens them over HTTP/2, without a Sec-WebSocket-Key", "", withGateway, "HTTP/2", 400, "error"},
-		{"6, WithGateway and a key", "the same, where the gateway's route adds a key", string(key), withGateway, "HTTP/2", 101, "hello"},
+		{"6, Gateways", "the browser opens them over HTTP/2, without a Sec-WebSocket-Key", "", ingress, "HTTP/2", 400, "error"},
+		{"6, Gateways and a key", "the same, where the gateway's route adds a key", string(key), ingress, "HTTP/2", 101, "hello"},
 	} {
 		if x.manifest != "" {
 			c.apply(t, "default", x.manifest)
 			gateway.awaitRoute(t, "sec-websocket-key")
 		}
-		plan := plan(t, "default", istioRelease, x.options...)
+		plan := plan(t, "default", istioRelease, wsmesh.Options{Gateways: x.gateways})
 		for _, stage := range plan.Stages() {
 			p.carryOut(t, stage)
 			p.done(t, stage)
 		}
 		p.await(t, true, true)
-		gateway.awaitAccept(t, x.options != nil)
+		gateway.awaitAccept(t, x.gateways != nil)
 		gateway.awaitUpgrade(t, p.service.cluster(), true)
 
 		// Without a port for debugging, the browser would end when the page is loaded.

@@ -227,11 +227,7 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := []wsmesh.Option{wsmesh.WithBaseRule(base)}
-	if !http2 {
-		options = append(options, wsmesh.WithHTTP1())
-	}
-	stages := plan(t, p.service.namespace, istioRelease, options...).Stages()
+	stages := plan(t, p.service.namespace, istioRelease, wsmesh.Options{Base: base, HTTP1: !http2}).Stages()
 	for i, stage := range stages {
 		p.carryOut(t, stage)
 		p.await(t, http2, http2 && i == len(stages)-1)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/envoyfilter"
-	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
@@ -24,7 +23,7 @@ type pitfall struct {
 	manifest string          // in testdata/pitfalls
 	codes    []string        // what the library says about the manifest, or about a plan for the service
 	plan     *wsmesh.Service // the service that the plan is for, where the fault is not in the manifest
-	options  []wsmesh.Option // of that plan
+	options  wsmesh.Options  // of that plan
 	portName string          // of the Service, where not the documents' own
 	log      string          // what istiod logs
 	subset   string          // that the manifest routes to
@@ -32,8 +31,9 @@ type pitfall struct {
 	rejected bool            // the server's Envoy refuses the listener
 	webhook  string          // istiod's refusal
 	warning  string          // istiod's warning
-	protocol string          // at the server's proxy, where the WebSocket works all the same
+	protocol string          // at the server's proxy, where it accepts the WebSocket all the same
 	sniffed  bool            // with mutual TLS it takes Istio's ALPN filter, which upstream Envoy lacks, to be known as HTTP
+	second   bool            // the client has a WebSocket open already
 	hangs    bool            // the client's handshake is answered by nobody
 	status   int             // else what the client is refused with
 	flags    string
@@ -49,17 +49,22 @@ var pitfalls = []pitfall{
 	{name: "no name of a filter in a MERGE", manifest: "no-filter-name", codes: []string{"WS242"},
 		log: "listeners patch caused panic, so the patches did not take effect", status: 503, flags: terminated},
 	{name: "proxyVersion away from the server's proxy", manifest: "proxy-version", codes: []string{"WS404"},
-		plan:    &wsmesh.Service{Port: wsmesh.Port{Number: 8080, TargetPort: 80, Name: "http-websocket"}},
-		options: []wsmesh.Option{wsmesh.WithProxyVersion("1.12.x")}, status: 503, flags: terminated},
+		plan:    &wsmesh.Service{Ports: []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "http-websocket"}}},
+		options: wsmesh.Options{ProxyVersion: "1.12.x"}, status: 503, flags: terminated},
 	{name: "a subset with a connectionPool of its own drops UPGRADE", manifest: "subset", subset: "all", codes: []string{"WS165"}, protocol: "HTTP/1.1"},
 	{name: "a port level with a connectionPool of its own drops UPGRADE", manifest: "port-level", codes: []string{"WS164"}, protocol: "HTTP/1.1"},
 	{name: "a port named ws: UPGRADE has no effect", manifest: "pair", codes: []string{"WS507"},
-		plan: &wsmesh.Service{Port: wsmesh.Port{Number: 8080, TargetPort: 80, Name: "ws"}}, portName: "ws", protocol: "HTTP/1.1", sniffed: true},
+		plan: &wsmesh.Service{Ports: []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "ws"}}}, portName: "ws", protocol: "HTTP/1.1", sniffed: true},
 	{name: "a port named http2-: the application is sent HTTP/2", manifest: "pair", codes: []string{"WS507"},
-		plan: &wsmesh.Service{Port: wsmesh.Port{Number: 8080, TargetPort: 80, Name: "http2-ws"}}, portName: "http2-ws", status: 503, flags: "- via_upstream"},
+		plan: &wsmesh.Service{Ports: []wsmesh.Port{{Number: 8080, TargetPort: 80, Name: "http2-ws"}}}, portName: "http2-ws", status: 503, flags: "- via_upstream"},
 	{name: "an endpoint without sidecar", manifest: "pair", codes: []string{"WS303"},
-		plan: &wsmesh.Service{External: true}, bare: true, status: 503, flags: terminated},
+		plan: &wsmesh.Service{NoSidecar: true}, bare: true, status: 503, flags: terminated},
 	{name: "a buffer filter before the router", manifest: "buffer-filter", codes: []string{"WS358"}, protocol: "HTTP/2", hangs: true},
+	{name: "a Lua filter that reads the whole body", manifest: "lua-body", codes: []string{"WS363"}, protocol: "HTTP/2", hangs: true},
+	{name: "a route on which upgrades are disabled", manifest: "route-without-upgrades", codes: []string{"WS364"},
+		protocol: "HTTP/2", status: 403, flags: "- via_upstream"},
+	{name: "a limit of one request for each client", manifest: "one-request", codes: []string{"WS366"},
+		protocol: "HTTP/2", second: true, status: 503, flags: "UO upstream_reset_before_response_started{overflow}"},
 }
 
 const terminated = "UC upstream_reset_before_response_started{connection_termination}"
@@ -103,6 +108,13 @@ func TestPitfalls(t *testing.T) {
 				})
 			}
 			x.await(t, p)
+			if x.second {
+				s := p.open(t)
+				if err := s.say("first"); err != nil {
+					t.Fatal(err)
+				}
+				defer s.close()
+			}
 			switch {
 			case x.hangs:
 				p.hangs(t, id, x.name)
@@ -161,9 +173,8 @@ func (x pitfall) checkCodes(t *testing.T) {
 	if x.plan != nil {
 		svc := *x.plan
 		svc.Name, svc.Workload = "websockets-server", map[string]string{"app": "websockets-server"}
-		release := []version.Release{version.MustParse(istioRelease)}
-		plan, err := wsmesh.NewPlan(svc, wsmesh.Mesh{ControlPlanes: release, Proxies: release}, x.options...)
-		errors.As(err, &found)
+		plan, err := wsmesh.NewPlan(svc, meshOf(t, istioRelease), x.options)
+		found = finding.In(err)
 		if err == nil {
 			if found = plan.Findings(); plan.Decision().Policy != destinationrule.DoNotUpgrade {
 				t.Errorf("the plan's policy is %s", plan.Decision().Policy)
@@ -177,7 +188,7 @@ func (x pitfall) checkCodes(t *testing.T) {
 		for document := range strings.SplitSeq(string(data), "---\n") {
 			found = append(found, findings(document)...)
 		}
-		found = append(found, audit(t, string(data))...)
+		found = append(found, audited(t, string(data))...)
 	}
 	var codes []string
 	for _, f := range found {
@@ -191,7 +202,7 @@ func (x pitfall) checkCodes(t *testing.T) {
 }
 
 // findings parses and validates a DestinationRule or an EnvoyFilter.
-func findings(document string) (found finding.List) {
+func findings(document string) finding.List {
 	type validator interface{ Validate() finding.List }
 	var object validator
 	var err error
@@ -206,6 +217,5 @@ func findings(document string) (found finding.List) {
 	if err == nil {
 		return object.Validate()
 	}
-	errors.As(err, &found)
-	return found
+	return finding.In(err)
 }

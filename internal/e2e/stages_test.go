@@ -35,7 +35,7 @@ func forEachTLS(t *testing.T, test func(t *testing.T, p *pair)) {
 }
 
 func (p *pair) stages(t *testing.T) {
-	plan := plan(t, "default", "1.31.0")
+	plan := plan(t, "default", "1.31.0", wsmesh.Options{})
 
 	up, back := plan.Stages(), plan.Rollback()
 	if len(up) != 2 || len(back) != 2 {
@@ -148,7 +148,7 @@ func TestWrongOrder(t *testing.T) {
 }
 
 func (p *pair) wrongOrder(t *testing.T) {
-	plan := plan(t, "default", "1.31.0")
+	plan := plan(t, "default", "1.31.0", wsmesh.Options{})
 	stages := plan.Stages()
 	p.carryOut(t, stages[1])
 	p.await(t, false, true)

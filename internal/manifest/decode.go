@@ -115,13 +115,18 @@ func tooMany(object string, n int) finding.Finding {
 	return f
 }
 
+// add reports a finding of the rule at the place where the walk is.
 func (w *walker) add(rule finding.Rule, message, hint string) {
-	w.refused = w.refused || rule.Code != UnknownField.Code
+	w.report(finding.New(rule, w.path.String(), message, hint))
+}
+
+// report reports a finding on the line where the walk is.
+func (w *walker) report(f finding.Finding) {
+	w.refused = w.refused || !finding.Is(f, UnknownField)
 	if w.full() {
 		w.unlisted++
 		return
 	}
-	f := finding.New(rule, w.path.String(), message, hint)
 	f.Line = w.line
 	w.findings = append(w.findings, f)
 }
@@ -307,7 +312,7 @@ func (w *walker) entries(v value, fd protoreflect.FieldDescriptor, m protoreflec
 func (w *walker) entry(e entry, fd protoreflect.FieldDescriptor, into protoreflect.Map) {
 	key, ok := w.mapKey(e.key, fd.MapKey())
 	if ok && into.Has(key) {
-		w.refuse("duplicate map key")
+		w.refusedByProtobuf("duplicate map key")
 		ok = false
 	}
 	x := into.NewValue()
@@ -369,7 +374,7 @@ func (w *walker) typed(v value, m protoreflect.Message) bool {
 	}
 	data, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(in.Interface())
 	if err != nil {
-		w.refuse(protoText(err))
+		w.refusedByProtobuf(protoText(err))
 		return false
 	}
 	if a, ok := m.Interface().(*anypb.Any); ok {

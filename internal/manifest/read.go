@@ -52,7 +52,9 @@ func Read(root *yamldoc.Node, problems finding.List, kind string, apiVersions []
 	r := &Reading{Object: Object{Kind: kind, Spec: spec}}
 	w := walker{line: root.Line, findings: slices.Clip(problems)}
 	proto.Reset(spec)
-	if w.isMap((*node)(root)) {
+	if root.Type() != yamldoc.Map {
+		w.hasWrongType("the document is "+describe((*node)(root)), "give one object with apiVersion, kind, metadata and spec")
+	} else {
 		w.object(root, apiVersions, r)
 	}
 	r.Findings = w.list().WithObject(r.ObjectName())
@@ -173,7 +175,7 @@ func (w *walker) metadata(v value, into *Object) (created string) {
 	}
 	if !hasName {
 		w.push(fieldpath.Name("name"), nameLine)
-		noName(w.add)
+		w.report(noName(w.path.String()))
 		w.pop()
 	}
 	return created

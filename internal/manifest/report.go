@@ -40,12 +40,16 @@ func (w *walker) fieldNames(name string, md protoreflect.MessageDescriptor) []st
 	return names
 }
 
+// wrongType reports a value of another type than the one that the field takes.
 func (w *walker) wrongType(v value, want, hint string) {
-	message := fmt.Sprintf("%s is not %s", describe(v), want)
-	if len(w.path) == 0 {
-		message, hint = "the document is "+describe(v), "give one object with apiVersion, kind, metadata and spec"
-	}
-	w.add(WrongType, message, hint)
+	w.hasWrongType(describe(v)+" is not "+want, hint)
+}
+
+func (w *walker) hasWrongType(message, hint string) { w.add(WrongType, message, hint) }
+
+// refusedByProtobuf reports what only protobuf knows to be wrong.
+func (w *walker) refusedByProtobuf(why string) {
+	w.add(RefusedByProtobuf, "protobuf refuses the value: "+why, "correct the value")
 }
 
 func (w *walker) unknownName(name string, ed protoreflect.EnumDescriptor) {
@@ -95,10 +99,6 @@ func (w *walker) both(name, first string) {
 
 func (w *walker) twice(name, first string) {
 	w.add(SpeltTwice, fmt.Sprintf("%s and %s are two spellings of one field", first, name), "remove one of them")
-}
-
-func (w *walker) refuse(reason string) {
-	w.add(RefusedByProtobuf, "protobuf refuses the value: "+reason, "correct the value")
 }
 
 func (w *walker) badAny(message, hint string) {

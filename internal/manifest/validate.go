@@ -23,9 +23,7 @@ const maxAnnotations = 256 << 10
 func (o Object) Validate() finding.List {
 	var list finding.List
 	if o.Name == "" {
-		noName(func(rule finding.Rule, message, hint string) {
-			list = append(list, finding.New(rule, "metadata.name", message, hint))
-		})
+		list = append(list, noName("metadata.name"))
 	} else if reason := names.Subdomain(o.Name); reason != "" {
 		list = append(list, finding.New(BadName, "metadata.name", quote(o.Name)+" "+reason,
 			`write a name such as "websockets-server"`))
@@ -40,8 +38,9 @@ func (o Object) Validate() finding.List {
 	return append(list, validateAnnotations(o.Annotations)...)
 }
 
-func noName(report func(rule finding.Rule, message, hint string)) {
-	report(NoName, "the object has no name", "give it a name; generateName does not do")
+// noName returns the finding for an object that has no name.
+func noName(path string) finding.Finding {
+	return finding.New(NoName, path, "the object has no name", "give it a name; generateName does not do")
 }
 
 func validateLabels(labels map[string]string) finding.List {

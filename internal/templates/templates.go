@@ -19,20 +19,16 @@ import (
 
 // A Template is text with gaps for strings. It is safe for concurrent use.
 type Template struct {
-	scalars []scalar
-	tail    string // the text after the last scalar
+	gaps []gap
+	tail string // the text after the last gap
 }
 
-// A scalar is a YAML scalar with placeholders.
-type scalar struct {
-	before string // the text between the scalar before and this one
-	parts  []part
-}
-
-// A part is a placeholder, and the text between it and the next one or the end of the scalar.
-type part struct {
-	value int // which of the strings
-	after string
+// A gap is a place for a string.
+type gap struct {
+	before string // the text between the gap before and this one
+	value  int    // which of the strings goes here
+	begins bool   // a YAML scalar begins with this gap
+	rest   int    // how many bytes of the text after this gap are of the scalar still
 }
 
 // New returns the template for n strings. It calls write twice with n markers, which write has to use as these strings,
@@ -66,36 +62,28 @@ const markerLength = 63
 
 func cut(text string, markers []string) (*Template, error) {
 	t := &Template{}
+	inScalar := false
 	for {
-		at, _ := firstMarker(text, markers)
+		at, value := firstMarker(text, markers)
 		if at < 0 {
 			t.tail = text
 			return t, nil
 		}
-		if !strings.HasSuffix(text[:at], ": ") {
+		if !inScalar && !strings.HasSuffix(text[:at], ": ") {
 			return nil, errors.New("a marker does not begin the value of a key")
 		}
-		s := scalar{before: text[:at]}
-		line, rest, found := strings.Cut(text[at:], "\n")
-		if text = rest; found {
-			text = "\n" + rest
+		g := gap{before: text[:at], value: value, begins: !inScalar}
+		text = text[at+markerLength:]
+		line, _, _ := strings.Cut(text, "\n")
+		next, _ := firstMarker(line, markers)
+		inScalar = next >= 0
+		if inScalar {
+			line = line[:next]
 		}
-		for line != "" {
-			at, value := firstMarker(line, markers)
-			if at != 0 {
-				return nil, errors.New("a scalar does not begin with a marker")
-			}
-			line = line[markerLength:]
-			if at, _ = firstMarker(line, markers); at < 0 {
-				at = len(line)
-			}
-			if !isPlainRest(line[:at]) {
-				return nil, errors.New("a scalar with a marker is not plain")
-			}
-			s.parts = append(s.parts, part{value, line[:at]})
-			line = line[at:]
+		if g.rest = len(line); !isPlainRest(line) {
+			return nil, errors.New("a scalar with a marker is not plain")
 		}
-		t.scalars = append(t.scalars, s)
+		t.gaps = append(t.gaps, g)
 	}
 }
 
@@ -119,21 +107,42 @@ func isPlainRest(s string) bool {
 // breaks or control characters, as names and the values of labels have none. A scalar that is not plain with them, such as
 // "true", is written as [manifest.AppendScalar] writes it.
 func (t *Template) AppendText(dst []byte, values []string) []byte {
-	plain := true
 	for i, v := range values {
-		plain = plain && (v == "" || i > 0 && v == values[0] || manifest.IsPlain(v))
+		if v != "" && (i == 0 || v != values[0]) && !manifest.IsPlain(v) {
+			return t.appendScalars(dst, values)
+		}
 	}
-	for i := range t.scalars {
-		s := &t.scalars[i]
-		dst = append(dst, s.before...)
-		from := len(dst)
-		for _, p := range s.parts {
-			dst = append(append(dst, values[p.value]...), p.after...)
-		}
-		if !plain {
-			text := string(dst[from:])
-			dst = manifest.AppendScalar(dst[:from], text)
-		}
+	for i := range t.gaps {
+		g := &t.gaps[i]
+		dst = append(append(dst, g.before...), values[g.value]...)
 	}
 	return append(dst, t.tail...)
+}
+
+// appendScalars is AppendText where some scalars are not plain.
+func (t *Template) appendScalars(dst []byte, values []string) []byte {
+	var scalar []byte
+	for i := range t.gaps {
+		g := &t.gaps[i]
+		if g.begins {
+			dst = append(dst, g.before[len(t.rest(i-1)):]...)
+			scalar = scalar[:0]
+		}
+		scalar = append(append(scalar, values[g.value]...), t.rest(i)...)
+		if i+1 == len(t.gaps) || t.gaps[i+1].begins {
+			dst = manifest.AppendScalar(dst, string(scalar))
+		}
+	}
+	return append(dst, t.tail[len(t.rest(len(t.gaps)-1)):]...)
+}
+
+// rest returns the text after gap i that is of its scalar.
+func (t *Template) rest(i int) string {
+	switch {
+	case i < 0:
+		return ""
+	case i+1 < len(t.gaps):
+		return t.gaps[i+1].before[:t.gaps[i].rest]
+	}
+	return t.tail[:t.gaps[i].rest]
 }

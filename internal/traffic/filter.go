@@ -229,7 +229,8 @@ func (p *Patch) MakesHTTP2() bool {
 	if !ok || p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_ADD {
 		return false
 	}
-	if cluster.GetHttp2ProtocolOptions() != nil { //nolint:staticcheck // what EnvoyFilters in use still set
+	//lint:ignore SA1019 what EnvoyFilters in use still set
+	if cluster.GetHttp2ProtocolOptions() != nil {
 		return true
 	}
 	for _, extension := range cluster.GetTypedExtensionProtocolOptions() {
@@ -262,7 +263,8 @@ func (p *Patch) clusterOptions() (*corev3.HttpProtocolOptions, []string) {
 			return options.GetCommonHttpProtocolOptions(), []string{"typed_extension_protocol_options", name, "common_http_protocol_options"}
 		}
 	}
-	return cluster.GetCommonHttpProtocolOptions(), []string{"common_http_protocol_options"} //nolint:staticcheck // what EnvoyFilters in use still set
+	//lint:ignore SA1019 what EnvoyFilters in use still set
+	return cluster.GetCommonHttpProtocolOptions(), []string{"common_http_protocol_options"}
 }
 
 // Proxies says to which proxies the contexts of the patches apply the filter.
@@ -309,19 +311,32 @@ func (m *Model) indexFilter(f *Filter) {
 }
 
 // filtersOf returns the filters that istiod applies to the workload's sidecars. Of pods that are not known, a Service's
-// selector says some labels; filters that ask for others too may select them.
+// selector says some labels; filters that ask for others too may select them. Workloads that differ in nothing that any
+// filter asks for have one list.
 func (m *Model) filtersOf(w *Workload) []*Filter {
-	var out []*Filter
 	labels := w.Workload.Labels
 	namespaces := []string{m.Root}
 	if w.namespace != m.Root {
 		namespaces = append(namespaces, w.namespace)
 	}
+	asked := slices.DeleteFunc(slices.Sorted(maps.Keys(labels)), func(k string) bool {
+		return !slices.ContainsFunc(namespaces, func(ns string) bool { return len(m.filtersBy[podKey{ns, k, labels[k]}]) > 0 })
+	})
+	key := strings.Join(namespaces, " ")
+	for _, k := range asked {
+		key += "\x00" + k + "=" + labels[k]
+	}
+	if !w.IsKnown() {
+		key += "\x00supposed " + Labels(labels) // of which any label may contradict a filter
+	}
+	if filters, ok := m.filtersFor[key]; ok {
+		return filters
+	}
+	var out []*Filter
 	for _, ns := range namespaces {
 		out = append(out, m.filtersBy[podKey{namespace: ns}]...)
-		for _, k := range slices.Sorted(maps.Keys(labels)) {
-			filters := m.filtersBy[podKey{ns, k, labels[k]}]
-			for _, f := range filters {
+		for _, k := range asked {
+			for _, f := range m.filtersBy[podKey{ns, k, labels[k]}] {
 				selects := Carries(labels, f.Selector()) || !w.IsKnown() && !contradicts(labels, f.Selector())
 				// A filter that asks for several of the labels stands under each of them.
 				if selects && first(f.Selector(), labels) == k {
@@ -330,21 +345,15 @@ func (m *Model) filtersOf(w *Workload) []*Filter {
 			}
 		}
 	}
+	m.filtersFor[key] = out
 	return out
 }
 
 // FiltersFor returns the filters that reach pods behind a Service, each once.
 func (m *Model) FiltersFor(s *Service) []*Filter {
-	var out []*Filter
-	workloads, _ := m.podsOf(s, nil)
-	for _, w := range workloads {
-		for _, f := range m.filtersOf(w) {
-			if !slices.Contains(out, f) {
-				out = append(out, f)
-			}
-		}
-	}
-	return out
+	reach := &Reach{Service: s}
+	m.follow(reach, nil, func(uint32) bool { return true })
+	return reach.Filters
 }
 
 // first returns the first key of a selector that the labels have.

@@ -35,10 +35,14 @@ type Model struct {
 	Workloads []*Workload
 	Meshes    []*Mesh
 
+	// Unread is the first rule that Judge does not follow, since those before it are for too many Services, or nil.
+	Unread *Rule
+
 	namespaces    map[string]*manifests.Object
 	entriesByHost map[string][]*Service // those of ServiceEntries
 	routes        map[string][]*Route   // of VirtualServices, by the hosts that they go to
-	judged        map[string]judgement  // by what decides it
+	backends      map[string]*Backend   // by what decides them
+	filtersFor    map[string][]*Filter  // by namespace and the labels that any filter asks for
 	serviceByHost map[string]*Service
 	servicesIn    map[string][]*Service
 	selectingBy   map[podKey][]*Service // by namespace and each label of the selector
@@ -48,7 +52,6 @@ type Model struct {
 	wildcardIn    map[podKey]bool // by namespace and host
 	longest       map[podKey]int  // by namespace and a Service's host: the length of the wildcard that says most
 	podsByLabel   map[podKey][]*Workload
-	podsIn        map[string][]*Workload
 	patches       map[patchKey]*Patch
 	patterns      map[string]*Releases // by their texts
 	filtersBy     map[podKey][]*Filter // by namespace and each label of the selector; with no label those for all
@@ -70,12 +73,12 @@ func New(ctx context.Context, objects []*manifests.Object, mesh wsmesh.Mesh) (*M
 	m := &Model{
 		Domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), Root: mesh.RootNamespace,
 		ControlPlanes: mesh.ControlPlanes, Proxies: mesh.Proxies,
-		namespaces: map[string]*manifests.Object{}, entriesByHost: map[string][]*Service{}, routes: map[string][]*Route{}, judged: map[string]judgement{},
+		namespaces: map[string]*manifests.Object{}, entriesByHost: map[string][]*Service{}, routes: map[string][]*Route{}, backends: map[string]*Backend{}, filtersFor: map[string][]*Filter{},
 		patches: map[patchKey]*Patch{}, patterns: map[string]*Releases{},
 		wildcardIn: map[podKey]bool{}, longest: map[podKey]int{}, serviceByHost: map[string]*Service{},
 		servicesIn: map[string][]*Service{}, selectingBy: map[podKey][]*Service{}, rulesFor: map[string][]*Rule{}, firstFor: map[string]*Rule{},
-		podsByLabel: map[podKey][]*Workload{}, podsIn: map[string][]*Workload{},
-		filtersBy: map[podKey][]*Filter{},
+		podsByLabel: map[podKey][]*Workload{},
+		filtersBy:   map[podKey][]*Filter{},
 	}
 	var err error
 	if m.Oldest, m.OldestControlPlane, err = mesh.Oldest(); err != nil {

@@ -74,8 +74,7 @@ type Reach struct {
 	// Service is nil where none of the host is among the manifests.
 	Service  *Service
 	Ports    []PortReach // of the Service, those that the place is for
-	Pods     []Pod       // behind the Service; none where no port is judged by them
-	Known    bool        // the pods are among the manifests
+	*Backend             // without pods where no port is judged by them
 	Outside  bool        // the endpoints are not pods that the Service selects
 	Waypoint string      // the name of the waypoint before the Service
 }
@@ -99,7 +98,7 @@ type Pod struct {
 }
 
 // maxReaches bounds what is judged: thousands of rules that are each for thousands of Services are no mesh that there is.
-const maxReaches = 200_000
+const maxReaches = 100_000
 
 // Judge follows each place that makes clients speak HTTP/2 to the pods that it reaches: UPGRADE of rules, but for what
 // another rule is known to hide, then that of the mesh, the patches of clusters, and the protocols of ports.
@@ -110,6 +109,7 @@ func (m *Model) Judge(ctx context.Context) ([]*Reach, error) {
 			return nil, ctx.Err()
 		}
 		if len(out) > maxReaches {
+			m.Unread = r
 			break
 		}
 		out = append(out, m.byRule(r)...)
@@ -130,7 +130,8 @@ func (m *Model) Judge(ctx context.Context) ([]*Reach, error) {
 			out = append(out, m.byPatch(f, p)...)
 		}
 	}
-	clear(m.judged)
+	clear(m.backends)
+	clear(m.filtersFor)
 	return out, ctx.Err()
 }
 
@@ -143,7 +144,7 @@ func (m *Model) byRule(r *Rule) []*Reach {
 		services = m.entries(r.Host)
 	}
 	if len(services) == 0 {
-		return []*Reach{{Cause: ByRule, Object: r.Object, Rule: r, Path: r.Upgrades().Path, Host: r.Host}}
+		return []*Reach{{Cause: ByRule, Object: r.Object, Rule: r, Path: r.Upgrades().Path, Host: r.Host, Backend: &Backend{}}}
 	}
 	var out []*Reach
 	for _, s := range services {
@@ -176,7 +177,9 @@ func (m *Model) byMesh(mesh *Mesh) []*Reach {
 			i := slices.IndexFunc(s.Ports, func(p manifests.ServicePort) bool { return p.Port == port })
 			return m.Kind(s, i) == HTTP1
 		})
-		reach.Pods = slices.DeleteFunc(slices.Clone(reach.Pods), func(p Pod) bool { return p.IsGateway() })
+		if slices.ContainsFunc(reach.Pods, func(p Pod) bool { return p.IsGateway() }) {
+			reach.Backend = newBackend(slices.DeleteFunc(slices.Clone(reach.Pods), func(p Pod) bool { return p.IsGateway() }), reach.Known)
+		}
 		if len(reach.Ports) > 0 {
 			out = append(out, reach)
 		}
@@ -220,14 +223,14 @@ func (m *Model) byPatch(f *Filter, p *Patch) []*Reach {
 // follow judges the ports of the Service that the place is for.
 func (m *Model) follow(r *Reach, subset map[string]string, covers func(port uint32) bool) {
 	s := r.Service
-	r.Outside, r.Waypoint = s.IsOutside(), m.WaypointOf(s)
+	r.Outside, r.Waypoint, r.Backend = s.IsOutside(), m.WaypointOf(s), &Backend{}
 	for i, p := range s.Ports {
 		if covers(p.Port) {
 			r.Ports = append(r.Ports, PortReach{Index: i, Kind: m.Kind(s, i)})
 		}
 	}
 	if !r.Outside && r.Speaks(r.judged()) {
-		r.Pods, r.Known = m.pods(r, subset)
+		r.Backend = m.backend(r, subset)
 	}
 	for i := range r.Ports {
 		p := &r.Ports[i]
@@ -248,32 +251,53 @@ func (r *Reach) judged() PortKind {
 	return HTTP2
 }
 
-// In returns the pods with the dataplane.
-func (r *Reach) In(d Dataplane) (pods []*Pod) {
-	for i := range r.Pods {
-		if r.Pods[i].Dataplane == d {
-			pods = append(pods, &r.Pods[i])
-		}
-	}
-	return pods
+// A Backend is the pods behind a Service, which several Services and rules may have in common.
+type Backend struct {
+	Pods    []Pod
+	Known   bool      // the pods are among the manifests
+	Filters []*Filter // that reach some of them
+
+	in     [NoSidecar + 1][]*Pod
+	closed []*Pod
+	names  []string
 }
 
-// Closed returns the pods whose sidecars do not accept WebSockets over HTTP/2, and how many others have one that does.
-func (r *Reach) Closed() (closed []*Pod, open int) {
-	for _, p := range r.In(Sidecar) {
+func newBackend(pods []Pod, known bool) *Backend {
+	b := &Backend{Pods: pods, Known: known}
+	seen := map[*Filter]bool{}
+	var last []*Filter
+	for i := range pods {
+		p := &pods[i]
+		b.in[p.Dataplane] = append(b.in[p.Dataplane], p)
 		if len(p.Lacking) > 0 {
-			closed = append(closed, p)
-		} else {
-			open++
+			b.closed = append(b.closed, p)
+		}
+		if len(p.Filters) == 0 || len(last) == len(p.Filters) && &last[0] == &p.Filters[0] {
+			continue
+		}
+		last = p.Filters
+		for _, f := range last {
+			if !seen[f] {
+				seen[f] = true
+				b.Filters = append(b.Filters, f)
+			}
 		}
 	}
-	return closed, open
+	return b
+}
+
+// In returns the pods with the dataplane.
+func (b *Backend) In(d Dataplane) []*Pod { return b.in[d] }
+
+// Closed returns the pods whose sidecars do not accept WebSockets over HTTP/2, and how many others have one that does.
+func (b *Backend) Closed() (closed []*Pod, open int) {
+	return b.closed, len(b.in[Sidecar]) - len(b.closed)
 }
 
 // Missing returns the releases whose proxies do not accept WebSockets over HTTP/2 before some pod.
-func (r *Reach) Missing() []string {
+func (b *Backend) Missing() []string {
 	missing := map[string]bool{}
-	for _, p := range r.In(Sidecar) {
+	for _, p := range b.closed {
 		for _, release := range p.Lacking {
 			missing[release.String()] = true
 		}
@@ -281,12 +305,13 @@ func (r *Reach) Missing() []string {
 	return slices.Sorted(maps.Keys(missing))
 }
 
-// Misses returns why the filters that set allow_connect do not for the pods, each reason once.
-func (r *Reach) Misses() []string {
+// Misses returns why the filters that set allow_connect do not for the pods, the first few reasons.
+func (b *Backend) Misses() []string {
+	const most = 3
 	var out []string
-	for i := range r.Pods {
-		for _, miss := range r.Pods[i].Misses {
-			if !slices.Contains(out, miss) {
+	for _, p := range b.closed {
+		for _, miss := range p.Misses {
+			if len(out) < most && !slices.Contains(out, miss) {
 				out = append(out, miss)
 			}
 		}
@@ -295,8 +320,18 @@ func (r *Reach) Misses() []string {
 }
 
 // Breaks reports whether some pod does not accept what it is sent.
-func (r *Reach) Breaks() bool {
-	return slices.ContainsFunc(r.Pods, func(p Pod) bool { return p.Dataplane != Sidecar || len(p.Lacking) > 0 })
+func (b *Backend) Breaks() bool {
+	return len(b.in[Ambient])+len(b.in[NoSidecar])+len(b.closed) > 0
+}
+
+// Names returns the names of the pods.
+func (b *Backend) Names() []string {
+	if b.names == nil {
+		for i := range b.Pods {
+			b.names = append(b.names, b.Pods[i].String())
+		}
+	}
+	return b.names
 }
 
 // String names the Service for messages about it.
@@ -329,8 +364,8 @@ func (m *Model) verdict(r *Reach, p *PortReach) (Verdict, string) {
 	return Works, ""
 }
 
-// pods returns the workloads behind the Service with what their proxies accept.
-func (m *Model) pods(r *Reach, subset map[string]string) ([]Pod, bool) {
+// backend returns the workloads behind the Service with what their proxies accept.
+func (m *Model) backend(r *Reach, subset map[string]string) *Backend {
 	key := r.Service.InNamespace() + "\x00" + Labels(r.Service.Selector) + "\x00" + Labels(subset) + "\x00" + strconv.FormatBool(r.plain())
 	for _, p := range r.Ports {
 		if p.Kind == r.judged() {
@@ -338,8 +373,8 @@ func (m *Model) pods(r *Reach, subset map[string]string) ([]Pod, bool) {
 			key += "\x00" + strconv.Itoa(int(port.Port)) + " " + port.TargetPort
 		}
 	}
-	if judged, ok := m.judged[key]; ok {
-		return judged.pods, judged.known
+	if b, ok := m.backends[key]; ok {
+		return b
 	}
 	workloads, known := m.podsOf(r.Service, subset)
 	pods := make([]Pod, 0, len(workloads))
@@ -351,14 +386,9 @@ func (m *Model) pods(r *Reach, subset map[string]string) ([]Pod, bool) {
 		}
 		pods = append(pods, p)
 	}
-	m.judged[key] = judgement{pods, known}
-	return pods, known
-}
-
-// A judgement is what was found out about the pods behind a Service.
-type judgement struct {
-	pods  []Pod
-	known bool
+	b := newBackend(pods, known)
+	m.backends[key] = b
+	return b
 }
 
 // plain reports whether the rule makes clients speak without TLS.

@@ -172,7 +172,6 @@ func (w *Workload) String() string {
 
 func (m *Model) addWorkload(w *Workload) {
 	m.Workloads = append(m.Workloads, w)
-	m.podsIn[w.namespace] = append(m.podsIn[w.namespace], w)
 	for k, v := range w.Workload.Labels {
 		for _, ns := range []string{w.namespace, ""} {
 			key := podKey{ns, k, v}
@@ -200,8 +199,15 @@ func (m *Model) Selected(namespace string, selector map[string]string) []*Worklo
 	return out
 }
 
-// KnowsPodsOf reports whether any workload of the namespace is among the manifests.
-func (m *Model) KnowsPodsOf(namespace string) bool { return len(m.podsIn[namespace]) > 0 }
+// Selects reports whether a workload of a namespace carries the labels; with an empty namespace, one of any.
+func (m *Model) Selects(namespace string, selector map[string]string) bool {
+	for k, v := range selector {
+		if pods := m.podsByLabel[podKey{namespace, k, v}]; len(selector) == 1 || len(pods) == 0 {
+			return len(pods) > 0
+		}
+	}
+	return len(m.Selected(namespace, selector)) > 0
+}
 
 // podsOf returns the workloads behind a Service, and whether there are any among the manifests. Else it is one with
 // the labels that the Service selects.

@@ -26,7 +26,7 @@ var (
 		Source:  "YAML 1.2, section 3.2.1.3; kubectl --validate=strict"}
 	Misplaced = finding.Rule{Code: "WS910", Severity: finding.SeverityError,
 		Meaning: "No YAML directive and no document's end may stand where kubectl takes it for a part of a document.",
-		Source:  "k8s.io/apimachinery pkg/util/yaml (NewYAMLReader)"}
+		Source:  "kubernetes/apimachinery pkg/util/yaml (NewYAMLReader)"}
 	TooManyNodes = finding.Rule{Code: "WS912", Severity: finding.SeverityError,
 		Meaning: "A document must have no more than 300,000 keys and values, by the characters that stand between them.",
 		Source:  "this library: a key or value takes 200 bytes of memory, and no object of Istio comes near"}

@@ -51,7 +51,7 @@ type Report struct {
 // [destinationrule.Rule.Validate] and [envoyfilter.Filter.Validate] find in each object, and beyond that what becomes of
 // all of them together, as istiod of the mesh's releases reads them.
 //
-// Each finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
+// What is to be known of the mesh itself comes first (WS411, WS412). Each other finding has the file and line that it speaks of. An object without a namespace is taken to go to "default", as
 // kubectl does. What is not among the manifests counts as unknown and never as missing: the pods of a namespace that is
 // not given are taken to have sidecars.
 //
@@ -61,7 +61,8 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if set == nil {
 		return nil, errors.New("audit: there are no manifests: the Set is nil")
 	}
-	if problems := mesh.Validate().Errors(); problems != nil {
+	problems := mesh.Validate()
+	if len(problems.Errors()) > 0 {
 		return nil, &finding.Error{Findings: problems, Causes: []error{version.ErrNoRelease}}
 	}
 	a, err := newAuditor(ctx, set, mesh)
@@ -72,7 +73,7 @@ func Run(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*Report, er
 	if err := a.audit(ctx); err != nil {
 		return nil, err
 	}
-	r.Findings = a.list()
+	r.Findings = slices.Concat(problems, a.list())
 	r.Kinds = a.kinds
 	for _, o := range a.objects {
 		if o.Kind != "" {
@@ -92,6 +93,7 @@ type auditor struct {
 	alone   []finding.List // what the validation of each object finds
 	hits    map[*manifests.Object]finding.List
 	rules   map[*manifests.Object]*traffic.Rule
+	filters map[*manifests.Object]*traffic.Filter
 	said    map[string]bool // what is to be said once
 	kinds   map[string]int
 
@@ -107,6 +109,7 @@ type auditor struct {
 
 	closed   map[*traffic.Workload]bool // workloads that do not accept what they are sent
 	closedIn map[string]*traffic.Reach  // the first reach to one, by its namespace
+	counted  map[*traffic.Backend]bool
 }
 
 func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*auditor, error) {
@@ -115,8 +118,8 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 		return nil, err
 	}
 	a := &auditor{
-		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
-		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{},
+		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, filters: map[*manifests.Object]*traffic.Filter{}, said: map[string]bool{}, kinds: map[string]int{},
+		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{}, counted: map[*traffic.Backend]bool{},
 	}
 	for _, o := range objects {
 		if o.Kind != "" {
@@ -131,17 +134,20 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	if err := parallel.Do(ctx, len(a.objects), func(i int) { a.alone[i] = validated(a.objects[i]) }); err != nil {
 		return nil, err
 	}
-	if a.Model, err = traffic.New(ctx, a.counted(), mesh); err != nil {
+	if a.Model, err = traffic.New(ctx, a.lastOfEach(), mesh); err != nil {
 		return nil, err
 	}
 	for _, r := range a.Rules {
 		a.rules[r.Object] = r
 	}
+	for _, f := range a.Filters {
+		a.filters[f.Object] = f
+	}
 	return a, nil
 }
 
-// counted returns the objects that count: of one that is given twice the last.
-func (a *auditor) counted() []*manifests.Object {
+// lastOfEach returns the objects that count: of one that is given twice the last.
+func (a *auditor) lastOfEach() []*manifests.Object {
 	last := make(map[key]int, len(a.objects))
 	counted := make([]*manifests.Object, 0, len(a.objects))
 	for _, o := range a.objects {

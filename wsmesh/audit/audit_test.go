@@ -255,3 +255,29 @@ func FuzzRun(f *testing.F) {
 		}
 	})
 }
+
+// TestMeshIsSaid: what is to be known of the mesh itself stands before what is to be known of the manifests.
+func TestMeshIsSaid(t *testing.T) {
+	release := func(text string) []version.Release { return []version.Release{version.MustParse(text)} }
+	for _, tt := range []struct {
+		reason string
+		mesh   wsmesh.Mesh
+		want   []string
+	}{
+		{"a release later than the newest", wsmesh.Mesh{ControlPlanes: release("1.33.0"), Proxies: release("1.33.0")}, []string{"WS412"}},
+		{"no proxies", wsmesh.Mesh{ControlPlanes: release("1.24.1")}, []string{"WS411"}},
+		{"all that there is to know", wsmesh.Mesh{ControlPlanes: release("1.24.1"), Proxies: release("1.24.1")}, nil},
+	} {
+		r, err := audit.Run(t.Context(), new(manifests.Set), tt.mesh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, f.Code)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: the findings are %v, want %v", tt.reason, r.Findings, tt.want)
+		}
+	}
+}

@@ -101,6 +101,11 @@ func ExampleRun() {
 	// -> apply an EnvoyFilter that sets allow_connect for app=chat in the namespace prod, or set DO_NOT_UPGRADE
 }
 
+func ExampleReport_Summary() {
+	fmt.Println(exampleReport().Summary())
+	// Output: read 1 file with 3 objects (1 Deployment, 1 DestinationRule, 1 Service); WebSockets break at 1 Service (Service prod/chat)
+}
+
 func ExampleReport_Fix() {
 	fixed, err := exampleReport().Fix()
 	if err != nil {

@@ -60,8 +60,9 @@ func (a *auditor) filtersAlone() {
 				a.connect(f, p)
 			}
 			if said := len(a.hits[f.Object]); reaches {
-				a.harms(f, p)
-				a.harmful[f] = a.harmful[f] || len(a.hits[f.Object]) > said
+				if a.harms(f, p); len(a.hits[f.Object]) > said {
+					a.harmful[f] = true
+				}
 			}
 		}
 	}
@@ -154,11 +155,11 @@ func (a *auditor) selectsPodsOf(f *traffic.Filter, s *traffic.Service) bool {
 // whether the filter reaches nothing. What is not among the manifests may carry its labels all the same.
 func (a *auditor) missed(f *traffic.Filter) bool {
 	ns := f.InNamespace()
-	everywhere := a.Selected("", f.Selector())
-	if ns == a.Root && len(everywhere) > 0 || len(a.Selected(ns, f.Selector())) > 0 || len(a.Selecting(ns, f.Selector())) > 0 ||
+	if ns == a.Root && a.Selects("", f.Selector()) || a.Selects(ns, f.Selector()) || len(a.Selecting(ns, f.Selector())) > 0 ||
 		!f.Connects() || len(f.Spec.GetTargetRefs()) > 0 {
 		return false
 	}
+	everywhere := a.Selected("", f.Selector())
 	if slices.ContainsFunc(everywhere, func(w *traffic.Workload) bool { return a.closed[w] }) {
 		a.add(WorkloadsElsewhere, f.Object, "metadata.namespace", fmt.Sprintf("the filter is in the namespace %s, and the pods with %s are elsewhere: %s", ns, traffic.Labels(f.Selector()), traffic.Listed(everywhere)),
 			"if it is meant for them, move it to their namespace")

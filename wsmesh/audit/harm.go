@@ -175,7 +175,8 @@ var bodyCall = regexp.MustCompile(`:\s*body\s*\(`)
 
 // readsBody reports whether a program reads a whole body without a word of upgrades.
 func readsBody(config *luav3.Lua) bool {
-	programs := []string{config.GetInlineCode(), config.GetDefaultSourceCode().GetInlineString()} //nolint:staticcheck // inline_code is what most set
+	//lint:ignore SA1019 inline_code is deprecated, and what most filters set
+	programs := []string{config.GetInlineCode(), config.GetDefaultSourceCode().GetInlineString()}
 	for _, source := range config.GetSourceCodes() {
 		programs = append(programs, source.GetInlineString())
 	}

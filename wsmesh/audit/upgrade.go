@@ -81,7 +81,13 @@ func (a *auditor) upgrades(ctx context.Context) error {
 	if a.reaches, err = a.Judge(ctx); err != nil {
 		return err
 	}
+	if a.Unread != nil {
+		a.unjudged(a.Unread.Object, a.Unread.Host, "fewer rules for many Services at a time: those before this one are for 100,000")
+	}
 	for _, r := range a.Rules {
+		if r == a.Unread {
+			break
+		}
 		for _, s := range a.Reached(r.Host) {
 			a.levels(r, s)
 			for i := range r.Sites {
@@ -109,21 +115,24 @@ func (a *auditor) upgrades(ctx context.Context) error {
 
 // count remembers which filters a reach needs, and which pods it leaves closed.
 func (a *auditor) count(reach *traffic.Reach) {
+	if a.counted[reach.Backend] {
+		return
+	}
+	a.counted[reach.Backend] = true
+	for _, f := range reach.Filters {
+		a.needed[f] = true
+	}
 	closed, _ := reach.Closed()
 	for _, p := range closed {
 		if p.IsKnown() {
 			a.closed[p.Workload] = true
 			a.closedIn[reach.Service.InNamespace()] = cmp.Or(a.closedIn[reach.Service.InNamespace()], reach)
 		}
-	}
-	for i := range reach.Pods {
-		p := &reach.Pods[i]
 		for _, f := range p.Filters {
-			a.needed[f] = true
+			if a.lacks[f] == nil {
+				a.lacks[f] = map[string]bool{}
+			}
 			for _, r := range p.Lacking {
-				if a.lacks[f] == nil {
-					a.lacks[f] = map[string]bool{}
-				}
 				a.lacks[f][r.String()] = true
 			}
 		}
@@ -215,9 +224,9 @@ func (a *auditor) protocol(reach *traffic.Reach, p traffic.PortReach) {
 	const hint = "if the application speaks HTTP/1.1, name the port http-… or set its appProtocol to http; else set DO_NOT_UPGRADE for the port"
 	switch p.Kind {
 	case traffic.HTTP2:
-		if a.SaysWebSocket(s, p.Index) && a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(p.Index)) {
-			a.add(PortIsHTTP2, s.Object, path, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
-				"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT can stay")
+		if a.SaysWebSocket(s, p.Index) {
+			a.http2(s, p.Index, fmt.Sprintf("the port %s makes the server's proxy speak HTTP/2 to the application, to which %s sends UPGRADE", port, r),
+				"one that takes WebSocket as an extended CONNECT can stay")
 		}
 	case traffic.UnknownToWS:
 		a.add(UnknownAppProtocol, s.Object, path, fmt.Sprintf("Istio %s does not know the appProtocol %q and sniffs the port's protocol", a.OldestControlPlane, istio.AppProtocolWebSocket),
@@ -285,7 +294,7 @@ func (a *auditor) closedPods(reach *traffic.Reach, closed []*traffic.Pod) string
 // because says why filters that set allow_connect leave the pods closed.
 func because(reach *traffic.Reach) string {
 	if misses := reach.Misses(); len(misses) > 0 {
-		return " (" + strings.Join(misses[:min(3, len(misses))], "; ") + ")"
+		return " (" + strings.Join(misses, "; ") + ")"
 	}
 	return ""
 }
@@ -302,12 +311,18 @@ func (a *auditor) byPort(reach *traffic.Reach) {
 	s := reach.Service
 	for _, p := range reach.Ports {
 		closed, _ := reach.Closed()
-		if p.Verdict != traffic.Fails || len(closed) == 0 || !a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(p.Index)) {
-			continue
+		if p.Verdict == traffic.Fails && len(closed) > 0 {
+			a.http2(s, p.Index, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
+				traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
+				"one that takes WebSocket as an extended CONNECT needs an EnvoyFilter that sets allow_connect")
 		}
-		a.add(PortIsHTTP2, s.Object, reach.Path, fmt.Sprintf("the port %s makes clients speak HTTP/2, and no EnvoyFilter sets allow_connect for %s: WebSockets get 503%s",
-			traffic.PortName(s.Ports[p.Index]), a.closedPods(reach, closed), because(reach)),
-			"if the application speaks HTTP/1.1, name the port http-…; one that takes WebSocket as an extended CONNECT needs an EnvoyFilter that sets allow_connect")
+	}
+}
+
+// http2 reports, once for each port, WebSockets on one that is HTTP/2 itself.
+func (a *auditor) http2(s *traffic.Service, port int, message, otherwise string) {
+	if a.once(PortIsHTTP2.Code, s.String(), strconv.Itoa(port)) {
+		a.add(PortIsHTTP2, s.Object, s.PortPath(port), message, "if the application speaks HTTP/1.1, name the port http-…; "+otherwise)
 	}
 }
 
@@ -319,12 +334,8 @@ func (a *auditor) byPatch(reach *traffic.Reach) {
 	}) || !a.once(PatchedToHTTP2.Code, reach.Object.String(), reach.Path, s.String()) {
 		return
 	}
-	var pods []*traffic.Pod
-	for i := range reach.Pods {
-		if p := &reach.Pods[i]; p.Dataplane != traffic.Sidecar || len(p.Lacking) > 0 {
-			pods = append(pods, p)
-		}
-	}
+	closed, _ := reach.Closed()
+	pods := slices.Concat(reach.In(traffic.Ambient), reach.In(traffic.NoSidecar), closed)
 	a.add(PatchedToHTTP2, reach.Object, reach.Path, fmt.Sprintf("the patch makes clients speak HTTP/2 to %s, and nothing accepts WebSockets over it before %s: if it serves WebSockets, they get 503%s",
 		s, traffic.Listed(pods), because(reach)), "leave the ports that serve WebSockets out of the match, or apply an EnvoyFilter that sets allow_connect for "+traffic.Labels(s.Selector)+" in the namespace "+s.InNamespace())
 }
@@ -393,14 +404,10 @@ func (a *auditor) reported() []Upgrade {
 			continue
 		}
 		u.Service = reach.Service.String()
-		filters := map[*traffic.Filter]bool{}
-		for i := range reach.Pods {
-			u.Pods = append(u.Pods, reach.Pods[i].String())
-			for _, f := range reach.Pods[i].Filters {
-				if f.Connects() && !filters[f] {
-					filters[f] = true
-					u.Filters = append(u.Filters, f.String())
-				}
+		u.Pods = reach.Names()
+		for _, f := range reach.Filters {
+			if f.Connects() {
+				u.Filters = append(u.Filters, f.String())
 			}
 		}
 		for _, p := range reach.Ports {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
-	"slices"
 	"strings"
 
 	"github.com/wsmesh/wsmesh/internal/istio"
@@ -244,18 +243,20 @@ func (s *seen) isUsualWorkload(namespace string, labels []string) bool {
 // nothing to follow.
 type keySet struct {
 	seed  maphash.Seed
-	index []uint32 // by the hash, or next to it: where the key begins in text, and 8 bits of its hash above; 0: none
-	text  []byte   // the keys, each after its length, from 1 on
+	index []uint32 // by the hash, or next to it: where the key begins, and 8 bits of its hash above; 0: none
+	text  [][]byte // the keys, each after its length, in pieces of 64 KiB; the first byte is none
 	len   int
 }
 
 // What a keySet holds, so that memory does not grow with the fleet: names of the usual length take 2 MiB.
 const (
-	maxKeys = 1 << 16
-	maxText = 1 << 23
+	maxKeys   = 1 << 16
+	maxPieces = 128
+	pieceSize = 1 << 16
 )
 
-func (s *keySet) isFull() bool { return s.len >= maxKeys || len(s.text) >= maxText }
+// isFull reports whether there is no room for a key: by their number, or by their text.
+func (s *keySet) isFull() bool { return s.len >= maxKeys || len(s.text) > maxPieces }
 
 func (s *keySet) has(key []byte) bool {
 	if s.len == 0 {
@@ -268,57 +269,54 @@ func (s *keySet) has(key []byte) bool {
 // find returns the place of a key in the index, or the place for it, and the bits of its hash.
 func (s *keySet) find(key []byte) (at uint64, hash uint32, found bool) {
 	h := maphash.Bytes(s.seed, key)
-	hash = uint32(h>>32) &^ offset
+	hash = uint32(h>>32) &^ position
 	mask := uint64(len(s.index) - 1)
 	for at = h & mask; s.index[at] != 0; at = (at + 1) & mask {
-		if s.index[at]&^offset != hash {
-			continue
-		}
-		if k, _ := s.key(s.index[at] & offset); bytes.Equal(k, key) {
+		if s.index[at]&^position == hash && bytes.Equal(s.key(s.index[at]&position), key) {
 			return at, hash, true
 		}
 	}
 	return at, hash, false
 }
 
-// offset are the bits of an index that say where the key begins.
-const offset = 1<<24 - 1
+// position are the bits of an index that say where the key begins: in which piece, and where there.
+const position = 1<<24 - 1
 
-// key returns the key that begins at at, and where the next one begins.
-func (s *keySet) key(at uint32) (key []byte, next uint32) {
-	length, width := binary.Uvarint(s.text[at:])
-	from := at + uint32(width)
-	next = from + uint32(length)
-	return s.text[from:next], next
+func (s *keySet) key(at uint32) []byte {
+	from := s.text[at/pieceSize][at%pieceSize:]
+	length, width := binary.Uvarint(from)
+	return from[width : width+int(length)]
 }
 
-// add adds a key, and reports whether it was not there before.
+// add adds a key, and reports whether it was not there before. One that is longer than a piece is not kept.
 func (s *keySet) add(key []byte) bool {
 	if 2*s.len >= len(s.index) {
 		s.grow()
 	}
 	at, hash, found := s.find(key)
-	if found {
-		return false
+	need := binary.MaxVarintLen32 + len(key)
+	if found || need >= pieceSize {
+		return !found
 	}
-	if need := len(key) + binary.MaxVarintLen64; cap(s.text)-len(s.text) < need {
-		s.text = slices.Grow(s.text, max(len(s.text), need))
+	last := len(s.text) - 1
+	if last < 0 || len(s.text[last])+need > pieceSize {
+		s.text = append(s.text, make([]byte, 1, pieceSize))
+		last++
 	}
-	s.index[at] = uint32(len(s.text)) | hash
-	s.text = append(binary.AppendUvarint(s.text, uint64(len(key))), key...)
+	s.index[at] = uint32(last*pieceSize+len(s.text[last])) | hash
+	s.text[last] = append(binary.AppendUvarint(s.text[last], uint64(len(key))), key...)
 	s.len++
 	return true
 }
 
+// grow makes the index larger.
 func (s *keySet) grow() {
-	if s.len == 0 {
-		s.text = make([]byte, 1, 1<<10)
-	}
-	s.index = make([]uint32, max(256, 2*len(s.index)))
-	for n := uint32(1); n < uint32(len(s.text)); {
-		key, next := s.key(n)
-		at, hash, _ := s.find(key)
-		s.index[at] = n | hash
-		n = next
+	old := s.index
+	s.index = make([]uint32, max(512, 4*len(old)))
+	for _, n := range old {
+		if n != 0 {
+			at, _, _ := s.find(s.key(n & position))
+			s.index[at] = n
+		}
 	}
 }

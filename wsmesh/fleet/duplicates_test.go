@@ -23,7 +23,14 @@ func TestKeySet(t *testing.T) {
 	if s.len != 20_000 || s.isFull() {
 		t.Errorf("there are %d keys", s.len)
 	}
-	if s.add(make([]byte, maxText)); !s.isFull() {
-		t.Error("text beyond the bound does not fill the set")
+	long := make([]byte, pieceSize)
+	if !s.add(long) || s.has(long) || !s.add(long) {
+		t.Error("a key that is too long is not taken for new")
+	}
+	for i := range maxPieces * 4 / 3 {
+		s.add([]byte(fmt.Sprint(strings.Repeat("y", pieceSize-100), i)))
+	}
+	if !s.isFull() || s.len > 21_000 {
+		t.Errorf("text beyond the bound does not fill the set of %d keys", s.len)
 	}
 }

@@ -304,8 +304,6 @@ type collector struct {
 	seen     *seen
 	stopped  bool // at a member that is refused
 	unlisted int  // errors
-	same     *made
-	n        int // entries with the same in a row
 }
 
 func (c *collector) collect(b *batch) error {
@@ -315,14 +313,18 @@ func (c *collector) collect(b *batch) error {
 	n := len(b.entries)
 	for i := range b.entries {
 		e := &b.entries[i]
-		c.count(e)
+		if e.made != nil {
+			for _, code := range e.made.codes {
+				c.sum.Codes[code]++
+			}
+		} else {
+			c.count(e.findings)
+		}
 		c.list(b.first+i, e.findings)
 		refused := e.made == nil
 		if !refused {
 			problems := c.seen.check(e)
-			for _, f := range problems {
-				c.sum.Codes[f.Code]++
-			}
+			c.count(problems)
 			c.list(b.first+i, problems)
 			refused = problems.Err() != nil
 		}
@@ -334,35 +336,10 @@ func (c *collector) collect(b *batch) error {
 			n = i
 		}
 	}
-	c.flush()
 	if c.stopped && n == len(b.entries) {
 		n = 0 // a member of an earlier batch was refused
 	}
 	return c.emit(b, n)
-}
-
-// count counts the findings of an entry's plan. Most entries have the very same as the one before.
-func (c *collector) count(e *entry) {
-	if e.made == nil {
-		for _, f := range e.findings {
-			c.sum.Codes[f.Code]++
-		}
-		return
-	}
-	if e.made != c.same {
-		c.flush()
-		c.same = e.made
-	}
-	c.n++
-}
-
-func (c *collector) flush() {
-	if c.same != nil {
-		for _, code := range c.same.codes {
-			c.sum.Codes[code] += c.n
-		}
-	}
-	c.same, c.n = nil, 0
 }
 
 // full says that no more Services are remembered.
@@ -371,6 +348,12 @@ func (c *collector) full(number int, e *entry) {
 	f.Object = e.object()
 	c.sum.Codes[f.Code]++
 	c.list(number, finding.List{f})
+}
+
+func (c *collector) count(l finding.List) {
+	for _, f := range l {
+		c.sum.Codes[f.Code]++
+	}
 }
 
 func (c *collector) list(number int, l finding.List) {

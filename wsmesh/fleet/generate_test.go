@@ -29,13 +29,16 @@ func fleetOf(n int) iter.Seq2[fleet.Member, error] {
 		for i := range n {
 			name := fmt.Sprintf("websockets-server-%d", i)
 			svc := wsmesh.Service{Name: name, Namespace: fmt.Sprintf("team-%d", i%50), Workload: map[string]string{"app": name},
-				Ports: []wsmesh.Port{{Number: 8080, Name: "http-websocket"}}}
+				Ports: webSocketPort}
 			if !yield(fleet.Member{Service: svc}, nil) {
 				return
 			}
 		}
 	}
 }
+
+// webSocketPort is the same slice for all, as it is for the Services of an inventory with defaults.
+var webSocketPort = []wsmesh.Port{{Number: 8080, Name: "http-websocket"}}
 
 func sliceOf(n int) []wsmesh.Service {
 	var services []wsmesh.Service
@@ -181,7 +184,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{func([]wsmesh.Service) {}, wsmesh.Options{}, map[string]int{"WS305": 200}, 200, "nothing is refused"},
 		{func(s []wsmesh.Service) { s[150].Workload = nil }, wsmesh.Options{}, map[string]int{"WS305": 199, "WS503": 1}, 150, "in the middle of a batch"},
 		{func(s []wsmesh.Service) { s[64].Name, s[199].Namespace = "A", "B" }, wsmesh.Options{}, map[string]int{"WS305": 198, "WS501": 1, "WS502": 1}, 64, "the first of a batch, and one more"},
-		{func(s []wsmesh.Service) { s[0].Ports[0].Number = 65536 }, wsmesh.Options{}, map[string]int{"WS305": 199, "WS505": 1}, 0, "the very first"},
+		{func(s []wsmesh.Service) { s[0].Ports = []wsmesh.Port{{Number: 65536}} }, wsmesh.Options{}, map[string]int{"WS305": 199, "WS505": 1}, 0, "the very first"},
 		{func(s []wsmesh.Service) { s[100] = s[3] }, wsmesh.Options{}, map[string]int{"WS305": 200, "WS320": 1}, 100, "given twice"},
 		{func(s []wsmesh.Service) { s[100].Name, s[100].Namespace = s[3].Name, s[3].Namespace }, wsmesh.Options{}, map[string]int{"WS305": 200, "WS320": 1}, 100, "one name, two workloads"},
 		{func(s []wsmesh.Service) { s[100].Workload = s[50].Workload }, wsmesh.Options{}, map[string]int{"WS305": 200, "WS322": 1}, 200, "the workload of an earlier Service"},
@@ -255,7 +258,7 @@ func TestGenerateReportsAll(t *testing.T) {
 			if n++; n > 500 {
 				svc.Workload = nil
 			}
-			svc.Ports[0].Name = "ws"
+			svc.Ports = []wsmesh.Port{{Number: 8080, Name: "ws"}}
 			if !yield(svc, nil) {
 				return
 			}

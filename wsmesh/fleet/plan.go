@@ -92,7 +92,6 @@ type shape struct {
 	namespace, ambient, noSidecar bool
 	port, http1                   bool          // there is one port; it is HTTP/1
 	ports                         []wsmesh.Port // where there are several
-	keys                          []string      // of the workload's labels
 }
 
 func (g *generator) shapeOf(e *entry) shape {
@@ -108,18 +107,24 @@ func (g *generator) shapeOf(e *entry) shape {
 	return s
 }
 
-// is reports whether s is the shape t of a member with the labels.
-func (s *shape) is(t *shape, labels []label) bool {
-	if s.options != t.options || s.namespace != t.namespace || s.ambient != t.ambient || s.noSidecar != t.noSidecar ||
-		s.port != t.port || s.http1 != t.http1 || !slices.Equal(s.ports, t.ports) {
+// is reports whether f is the form for members of shape s with the labels.
+func (f *form) is(s *shape, labels []label) bool {
+	if f.options != s.options || f.namespace != s.namespace || f.ambient != s.ambient || f.noSidecar != s.noSidecar ||
+		f.port != s.port || f.http1 != s.http1 || len(f.ports) != len(s.ports) || len(f.keys) != len(labels) {
 		return false
 	}
-	return slices.EqualFunc(s.keys, labels, func(key string, l label) bool { return key == l.key })
+	for i := range labels {
+		if f.keys[i] != labels[i].key {
+			return false
+		}
+	}
+	return slices.Equal(f.ports, s.ports)
 }
 
 // A form is the template of a shape.
 type form struct {
 	shape
+	keys    []string            // of the workload's labels
 	text    *templates.Template // nil where members of this shape are planned one by one
 	made    *made
 	markers []string // the name and the namespace in made
@@ -211,7 +216,6 @@ func (g *generator) domain() string { return cmp.Or(g.mesh.ClusterDomain, istio.
 // A planner makes the documents of one batch after the other.
 type planner struct {
 	*generator
-	last   *form
 	values []string // the strings of the Service at hand
 }
 
@@ -284,11 +288,8 @@ func (p *planner) formOf(e *entry) (f *form, isNew bool) {
 		return nil, false
 	}
 	s := p.shapeOf(e)
-	if f = p.last; f == nil || !f.is(&s, e.labels) {
-		if f = p.shapes.find(&s, e.labels); f == nil {
-			f, isNew = p.add(&s, e)
-		}
-		p.last = f
+	if f = p.shapes.find(&s, e.labels); f == nil {
+		f, isNew = p.add(&s, e)
 	}
 	if f == nil || f.text == nil {
 		return nil, false

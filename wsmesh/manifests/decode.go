@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 	"unique"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/wsmesh/wsmesh/internal/fieldpath"
 	"github.com/wsmesh/wsmesh/internal/yamldoc"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -61,6 +63,10 @@ func refused(text []byte) (finding.Finding, bool) {
 	return f, true
 }
 
+func malformed(path, message, hint string) finding.Finding {
+	return finding.New(Malformed, path, message, hint)
+}
+
 func tooLarge(message, hint string) finding.Finding { return finding.New(TooLarge, "", message, hint) }
 
 // report adds a finding with a line of the document, or with a path in it.
@@ -83,11 +89,17 @@ func (o *Object) malformed(problems finding.List) {
 		o.report(template())
 		return
 	}
+	var object struct {
+		Kind string `json:"kind"`
+	}
+	if yaml.Unmarshal(o.text, &object) == nil && object.Kind == "" {
+		return // kubectl reads an object of no kind there, such as the first of several lines of data
+	}
 	for _, p := range problems {
 		if finding.Is(p, yamldoc.NoDocument) {
 			continue // nothing but null: there is nothing to read
 		}
-		f := finding.New(Malformed, "", "the document cannot be read: "+strings.TrimPrefix(p.Message, "the manifest is not YAML: "),
+		f := malformed("", "the document cannot be read: "+strings.TrimPrefix(p.Message, "the manifest is not YAML: "),
 			"correct it; `kubectl apply --dry-run=client` says the same")
 		f.Line = p.Line
 		o.report(f)
@@ -120,7 +132,7 @@ func (d *decoder) document(root *yamldoc.Node) {
 		if root.Type() != yamldoc.List {
 			what = "a single value"
 		}
-		o.report(finding.New(Malformed, "", "the document is "+what+", and a Kubernetes object has apiVersion, kind and metadata",
+		o.report(malformed("", "the document is "+what+", and a Kubernetes object has apiVersion, kind and metadata",
 			"leave the file out, if it is no manifest"))
 		return
 	}
@@ -283,7 +295,7 @@ func patchDirective(n *yamldoc.Node) *yamldoc.Node {
 // as nothing; null is nothing, too.
 
 func (d *decoder) wrong(n *yamldoc.Node, want string) {
-	f := finding.New(Malformed, d.path.String(), fmt.Sprintf("the value is %s, and the field takes %s", described(n), want),
+	f := malformed(d.path.String(), fmt.Sprintf("the value is %s, and the field takes %s", described(n), want),
 		"correct it; `kubectl apply --dry-run=server` says the same")
 	f.Line = n.Line
 	d.object.report(f)

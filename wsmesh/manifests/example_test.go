@@ -49,7 +49,7 @@ func ExampleSet_Add() {
 		log.Fatal(err)
 	}
 	istio := []version.Release{version.MustParse("1.11.8")}
-	report, err := audit.Run(context.Background(), &set, wsmesh.Mesh{Proxies: istio})
+	report, err := audit.Run(context.Background(), &set, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -233,7 +233,7 @@ func (d *decoder) configMap(root *yamldoc.Node) {
 		config, problems := yamldoc.Parse([]byte(text.Text()))
 		if config == nil {
 			for _, p := range problems {
-				f := finding.New(Malformed, d.path.At(fieldpath.Name("mesh")), "the MeshConfig cannot be read: "+p.Message, "correct it; istiod keeps the last one that it could read")
+				f := malformed(d.path.At(fieldpath.Name("mesh")), "the MeshConfig cannot be read: "+p.Message, "correct it; istiod keeps the last one that it could read")
 				d.object.report(f)
 			}
 			return
@@ -304,7 +304,7 @@ func (d *decoder) connections(n *yamldoc.Node) (s ConnectionSettings) {
 
 func (d *decoder) list(root *yamldoc.Node) {
 	if items := root.Get("items"); items != nil && items.Len() > 0 {
-		d.object.report(finding.New(Malformed, "items", "the items of a List are read where each begins with \"- \" on a line of its own, or in JSON", "write it so"))
+		d.object.report(malformed("items", "the items of a List are read where each begins with \"- \" on a line of its own, or in JSON", "write it so"))
 		d.object.Kind = ""
 	}
 }

@@ -3,7 +3,7 @@
 package manifests
 
 import (
-	"hash/maphash"
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -36,43 +36,61 @@ func (o *Object) find(path string) (spelt string, line int) {
 	return steps.String(), line + o.Line - 1
 }
 
-// lines are the lines of all fields of an object, by the hashes of their paths. They take an eighth of the tree that they
-// are read from. Two paths of one hash, which are not to be expected in one object, would cost no more than a wrong line.
+// lines are the lines of all fields of an object, in the order of the hashes of their paths. They take a quarter of the tree
+// that they are read from. The hashes are the same on every run, and of 64 bits, so that no two paths of one object share one.
 type lines []line
 
-type line struct{ path, number uint32 }
-
-var seed = maphash.MakeSeed()
-
-// below returns the hash of the path that leads from the one with the hash parent one step further.
-func below(parent uint32, step fieldpath.Step) uint32 {
-	h := maphash.Comparable(seed, step)
-	return uint32(h) ^ uint32(h>>32) + parent*0x9e3779b1
+type line struct {
+	path   uint64
+	number uint32
 }
+
+// below returns the hash of the path that leads from the one with the hash parent one step further: FNV-1a of its steps.
+func below(parent uint64, step fieldpath.Step) uint64 {
+	const prime = 1099511628211
+	h := parent
+	if i, ok := step.Index(); ok {
+		for n := uint64(i)<<1 | 1; n > 0; n >>= 8 {
+			h = (h ^ n&0xff) * prime
+		}
+		return (h ^ '[') * prime
+	}
+	name, _ := step.Name()
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * prime
+	}
+	return (h ^ '.') * prime
+}
+
+// top is the hash of the empty path.
+const top = 14695981039346656037
 
 // linesOf returns the lines of a document. Documents of one form share them.
 func linesOf(root *yamldoc.Node, s *shared) *lines {
-	scratch, _ := buffers.Get().(lines)
-	l := append(scratch[:0], line{0, uint32(max(root.Line, 1))})
-	l.add(root, 0)
-	slices.SortFunc(l, func(a, b line) int { return int(int64(a.path) - int64(b.path)) })
-	key := maphash.Comparable(seed, len(l))
-	for _, x := range l {
-		key = maphash.Comparable(seed, [2]uint64{key, uint64(x.path)<<32 | uint64(x.number)})
+	scratch, _ := buffers.Get().(*lines)
+	if scratch == nil {
+		scratch = new(lines)
 	}
-	had, ok := s.get(key).(*lines)
-	if !ok {
-		own := slices.Clone(l)
-		had, _ = s.put(key, &own).(*lines)
+	defer buffers.Put(scratch)
+	*scratch = append((*scratch)[:0], line{top, uint32(max(root.Line, 1))})
+	scratch.add(root, top)
+	slices.SortFunc(*scratch, func(a, b line) int { return cmp.Compare(a.path, b.path) })
+	key := uint64(top)
+	for _, x := range *scratch {
+		key = below(below(key, fieldpath.Index(int(x.path>>1))), fieldpath.Index(int(x.number)))
 	}
-	buffers.Put(l[:0])
-	return had
+	if had, ok := s.get(key).(*lines); ok && slices.Equal(*had, *scratch) {
+		return had
+	}
+	own := slices.Clone(*scratch)
+	s.put(key, &own)
+	return &own
 }
 
 // buffers are for lines that are shared in the end.
 var buffers sync.Pool
 
-func (l *lines) add(n *yamldoc.Node, parent uint32) {
+func (l *lines) add(n *yamldoc.Node, parent uint64) {
 	switch n.Type() {
 	case yamldoc.Map:
 		for i := range n.Len() {
@@ -93,7 +111,7 @@ func (l *lines) add(n *yamldoc.Node, parent uint32) {
 
 // of returns the path in the spelling of the document, and the line of its last step that there is.
 func (l lines) of(path fieldpath.Path) (spelt fieldpath.Path, number int) {
-	number, hash := 1, uint32(0)
+	number, hash := 1, uint64(top)
 	if at, found := l.find(hash); found {
 		number = at
 	}
@@ -116,8 +134,8 @@ func (l lines) of(path fieldpath.Path) (spelt fieldpath.Path, number int) {
 	return path, number
 }
 
-func (l lines) find(hash uint32) (number int, found bool) {
-	i, found := slices.BinarySearchFunc(l, hash, func(x line, h uint32) int { return int(int64(x.path) - int64(h)) })
+func (l lines) find(hash uint64) (number int, found bool) {
+	i, found := slices.BinarySearchFunc(l, hash, func(x line, h uint64) int { return cmp.Compare(x.path, h) })
 	if !found {
 		return 0, false
 	}

@@ -24,7 +24,8 @@ const unreadable = "kind: ["
 // findings returns what an audit says of the manifests.
 func findings(t *testing.T, m *manifests.Set) finding.List {
 	t.Helper()
-	r, err := audit.Run(t.Context(), m, wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}})
+	istio := []version.Release{version.MustParse("1.24.1")}
+	r, err := audit.Run(t.Context(), m, wsmesh.Mesh{ControlPlanes: istio, Proxies: istio})
 	if err != nil {
 		t.Fatal(err)
 	}

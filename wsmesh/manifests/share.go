@@ -52,6 +52,8 @@ func (s *shared) put(key uint64, v any) any {
 	return v
 }
 
+var seed = maphash.MakeSeed()
+
 // hashOf returns a hash of a node and all that is in it, but for the lines, and of what it is to be read as.
 func hashOf(as string, n *yamldoc.Node) uint64 {
 	var h maphash.Hash
