@@ -99,6 +99,7 @@ func (b Builder) Build() (*Rule, error) {
 	return r, nil
 }
 
+// HostNotOfBase is rule WS141. A builder's host is that of its Base.
 var HostNotOfBase = finding.Rule{Code: "WS141", Severity: finding.SeverityError,
 	Meaning: "A builder's host is that of its Base.", Source: istioHostName}
 
@@ -143,8 +144,10 @@ func layPolicy(policy **networking.TrafficPolicy, p UpgradePolicy, at fieldpath.
 }
 
 var (
+	// InvalidBuilderPort is rule WS142. A builder's port is from 1 to 65535.
 	InvalidBuilderPort = finding.Rule{Code: "WS142", Severity: finding.SeverityError,
 		Meaning: "A builder's port is from 1 to 65535.", Source: "Kubernetes API, ServicePort"}
+	// PortWithoutPolicy is rule WS144. A builder's port has a policy to write.
 	PortWithoutPolicy = finding.Rule{Code: "WS144", Severity: finding.SeverityError,
 		Meaning: "A builder's port has a policy to write.",
 		Source:  "istio/istio pkg/config/validation/validation.go, validatePortTrafficPolicies"}
@@ -234,6 +237,7 @@ func (b Builder) subsets(spec *networking.DestinationRule) finding.List {
 	return problems
 }
 
+// GivenTwice is rule WS143. A builder names each port and subset once.
 var GivenTwice = finding.Rule{Code: "WS143", Severity: finding.SeverityError,
 	Meaning: "A builder names each port and subset once.", Source: istioInheritance}
 

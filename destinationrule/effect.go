@@ -23,12 +23,17 @@ func (v *validator) effect(spec *networking.DestinationRule) {
 }
 
 var (
+	// HostTakenForFullName is rule WS161. A host with one dot is a full name to Istio, and not a Service and its
+	// namespace.
 	HostTakenForFullName = finding.Rule{Code: "WS161", Severity: finding.Warning,
 		Meaning: "A host with one dot is a full name to Istio, and not a Service and its namespace.", Source: istioHostName}
+	// HostDependsOnNamespace is rule WS162. A host without dots depends on the namespace that the rule is applied to.
 	HostDependsOnNamespace = finding.Rule{Code: "WS162", Severity: finding.Warning,
 		Meaning: "A host without dots depends on the namespace that the rule is applied to.", Source: istioHostName}
+	// WildcardUpgraded is rule WS163. UPGRADE for a wildcard reaches destinations that do not speak HTTP/2.
 	WildcardUpgraded = finding.Rule{Code: "WS163", Severity: finding.Warning,
 		Meaning: "UPGRADE for a wildcard reaches destinations that do not speak HTTP/2.", Source: "istio/istio#39566"}
+	// RuleSetsNothing is rule WS180. A rule without trafficPolicy and subsets does nothing.
 	RuleSetsNothing = finding.Rule{Code: "WS180", Severity: finding.Warning,
 		Meaning: "A rule without trafficPolicy and subsets does nothing.",
 		Source:  "istio/istio pilot/pkg/model/push_context.go, destinationRule"}
@@ -63,6 +68,8 @@ func (v *validator) hostEffect(spec *networking.DestinationRule) {
 	}
 }
 
+// UpgradeForSomeClients is rule WS166. A workloadSelector or a private exportTo keeps UPGRADE from other clients,
+// gateways among them.
 var UpgradeForSomeClients = finding.Rule{Code: "WS166", Severity: finding.Warning,
 	Meaning: "A workloadSelector or a private exportTo keeps UPGRADE from other clients, gateways among them.",
 	Source:  apiDestinationRule + ", workloadSelector and exportTo"}
@@ -85,6 +92,7 @@ func (v *validator) reach(spec *networking.DestinationRule) {
 		"leave "+field+" out where all clients are to be upgraded")
 }
 
+// SelectorWithoutLabels is rule WS172. A workloadSelector without labels selects everything.
 var SelectorWithoutLabels = finding.Rule{Code: "WS172", Severity: finding.Warning,
 	Meaning: "A workloadSelector without labels selects everything.",
 	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector"}
@@ -110,6 +118,7 @@ func (v *validator) selection(spec *networking.DestinationRule) {
 	}
 }
 
+// LabelOfNoPod is rule WS173. A label that no pod can carry selects nothing.
 var LabelOfNoPod = finding.Rule{Code: "WS173", Severity: finding.Warning,
 	Meaning: "A label that no pod can carry selects nothing.",
 	Source:  "k8s.io/apimachinery pkg/util/validation, IsQualifiedName and IsValidLabelValue"}
@@ -132,8 +141,10 @@ func (v *validator) impossible(field string, labels map[string]string) {
 }
 
 var (
+	// PortLevelDropsPolicy is rule WS164. A port level does not inherit h2UpgradePolicy.
 	PortLevelDropsPolicy = finding.Rule{Code: "WS164", Severity: finding.Warning,
 		Meaning: "A port level does not inherit h2UpgradePolicy.", Source: istioInheritance}
+	// SubsetDropsPolicy is rule WS165. A subset with a connectionPool of its own does not inherit h2UpgradePolicy.
 	SubsetDropsPolicy = finding.Rule{Code: "WS165", Severity: finding.Warning,
 		Meaning: "A subset with a connectionPool of its own does not inherit h2UpgradePolicy.", Source: istioInheritance}
 )

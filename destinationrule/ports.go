@@ -40,11 +40,11 @@ func (r *Rule) WithPortH2Upgrade(p UpgradePolicy, ports ...uint32) (*Rule, error
 	if out.Spec.GetTrafficPolicy() == nil {
 		out.Spec.TrafficPolicy = &networking.TrafficPolicy{}
 	}
-	destination := out.Spec.TrafficPolicy
+	destination := out.Spec.GetTrafficPolicy()
 	problems := repeatAtPorts(destination, nil, ports, fieldpath.Path{specStep})
 	for i, subset := range out.Spec.GetSubsets() {
 		if subset.GetTrafficPolicy().GetConnectionPool() != nil {
-			problems = append(problems, repeatAtPorts(subset.TrafficPolicy, destination, ports, fieldpath.Path{specStep, subsetsStep, fieldpath.Index(i)})...)
+			problems = append(problems, repeatAtPorts(subset.GetTrafficPolicy(), destination, ports, fieldpath.Path{specStep, subsetsStep, fieldpath.Index(i)})...)
 		}
 	}
 	lowerUpgrades(out.Spec)

@@ -142,9 +142,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			r.Validate()
 			if up, err := r.WithH2Upgrade(DoNotUpgrade); err != nil || policyOf(up.Spec.GetTrafficPolicy().GetConnectionPool()) != h2UpgradePolicy(DoNotUpgrade) {
 				t.Errorf("%v, %v", up, err)
@@ -155,7 +153,7 @@ func TestConcurrentUse(t *testing.T) {
 			if got, err := r.YAML(); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s, %v", got, err)
 			}
-		}()
+		})
 	}
 	wg.Wait()
 }

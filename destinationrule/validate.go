@@ -31,6 +31,7 @@ const (
 // upgradePolicies lists the values of h2UpgradePolicy for hints.
 const upgradePolicies = "DEFAULT, DO_NOT_UPGRADE or UPGRADE"
 
+// UnknownAPIVersion is rule WS101. The apiVersion is one that Istio serves for DestinationRule.
 var UnknownAPIVersion = finding.Rule{Code: "WS101", Severity: finding.SeverityError,
 	Meaning: "The apiVersion is one that Istio serves for DestinationRule.", Source: apiSchema}
 
@@ -66,6 +67,7 @@ func (r *Rule) Validate() finding.List {
 	return list.WithObject(r.String())
 }
 
+// NoSpec is rule WS102. A DestinationRule has a spec.
 var NoSpec = finding.Rule{Code: "WS102", Severity: finding.SeverityError,
 	Meaning: "A DestinationRule has a spec.", Source: apiSchema}
 
@@ -141,6 +143,7 @@ func (v *validator) spec(spec *networking.DestinationRule) {
 	v.effect(spec)
 }
 
+// InvalidHost is rule WS111. The host is a DNS name, with a wildcard in its first label at most.
 var InvalidHost = finding.Rule{Code: "WS111", Severity: finding.SeverityError,
 	Meaning: "The host is a DNS name, with a wildcard in its first label at most.",
 	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateWildcardDomain"}
@@ -155,8 +158,10 @@ func (v *validator) host(host string) {
 }
 
 var (
+	// InvalidSubsetName is rule WS117. The name of a subset is a DNS label.
 	InvalidSubsetName = finding.Rule{Code: "WS117", Severity: finding.SeverityError,
 		Meaning: "The name of a subset is a DNS label.", Source: "istio/istio pkg/config/validation/validation.go, validateSubsetName"}
+	// DuplicateSubset is rule WS118. The name of a subset is that of no other.
 	DuplicateSubset = finding.Rule{Code: "WS118", Severity: finding.SeverityError,
 		Meaning: "The name of a subset is that of no other.", Source: istioDestinationRule}
 )
@@ -199,6 +204,7 @@ func (v *validator) subsetLabels(labels map[string]string) {
 	v.sortFrom(start)
 }
 
+// InvalidSubsetLabel is rule WS119. A label of a subset has the form of a label.
 var InvalidSubsetLabel = finding.Rule{Code: "WS119", Severity: finding.SeverityError,
 	Meaning: "A label of a subset has the form of a label.", Source: "istio/istio pkg/config/labels/instance.go, Validate"}
 
@@ -215,10 +221,13 @@ func (v *validator) sortFrom(start int) {
 }
 
 var (
+	// InvalidExportTo is rule WS112. An entry of exportTo is a namespace, "." or "*".
 	InvalidExportTo = finding.Rule{Code: "WS112", Severity: finding.SeverityError,
 		Meaning: `An entry of exportTo is a namespace, "." or "*".`, Source: istioExportTo}
+	// WildcardExportToNotAlone is rule WS114. "*" stands alone in exportTo.
 	WildcardExportToNotAlone = finding.Rule{Code: "WS114", Severity: finding.SeverityError,
 		Meaning: `"*" stands alone in exportTo.`, Source: istioExportTo}
+	// SelectorExported is rule WS115. A rule with a workloadSelector is exported to its own namespace alone.
 	SelectorExported = finding.Rule{Code: "WS115", Severity: finding.SeverityError,
 		Meaning: "A rule with a workloadSelector is exported to its own namespace alone.", Source: istioExportTo}
 )
@@ -262,6 +271,7 @@ func (v *validator) exportTo(exportTo []string, selector bool) {
 	}
 }
 
+// DuplicateExportTo is rule WS113. exportTo names no namespace twice.
 var DuplicateExportTo = finding.Rule{Code: "WS113", Severity: finding.SeverityError,
 	Meaning: "exportTo names no namespace twice.", Source: istioExportTo}
 
@@ -269,6 +279,8 @@ func (v *validator) exportedTwice(i int, message, hint string) {
 	v.add(DuplicateExportTo, v.atItem("exportTo", i), message, hint)
 }
 
+// InvalidSelectorLabel is rule WS116. A label of the workloadSelector has a key, no wildcard, and at most 63
+// characters in its value.
 var InvalidSelectorLabel = finding.Rule{Code: "WS116", Severity: finding.SeverityError,
 	Meaning: "A label of the workloadSelector has a key, no wildcard, and at most 63 characters in its value.",
 	Source:  "istio/istio pkg/config/validation/validation.go, validateWorkloadSelector; " + apiSchema}
@@ -325,6 +337,7 @@ func (v *validator) texts(field string, list []string) {
 	}
 }
 
+// NotUTF8 is rule WS103. Text is UTF-8.
 var NotUTF8 = finding.Rule{Code: "WS103", Severity: finding.SeverityError,
 	Meaning: "Text is UTF-8.", Source: protoJSON}
 
@@ -333,6 +346,7 @@ func (v *validator) notUTF8(path, s string) {
 		"write the text in UTF-8")
 }
 
+// NullEntry is rule WS104. A list has no null entry, and a oneof is not set to nothing.
 var NullEntry = finding.Rule{Code: "WS104", Severity: finding.SeverityError,
 	Meaning: "A list has no null entry, and a oneof is not set to nothing.", Source: apiSchema}
 
@@ -341,6 +355,7 @@ func (v *validator) null() {
 	v.add(NullEntry, v.here(), "the entry is null", "fill it in or leave it out")
 }
 
+// UnknownEnumValue is rule WS105. An enum has a value that the API knows.
 var UnknownEnumValue = finding.Rule{Code: "WS105", Severity: finding.SeverityError,
 	Meaning: "An enum has a value that the API knows.", Source: apiSchema}
 
@@ -371,6 +386,8 @@ func (v *validator) requiredDuration(field string, d *durationpb.Duration) {
 	v.duration(field, d)
 }
 
+// DurationOutOfBounds is rule WS107. A duration keeps to the bounds of its field, mostly whole milliseconds from 1ms
+// up.
 var DurationOutOfBounds = finding.Rule{Code: "WS107", Severity: finding.SeverityError,
 	Meaning: "A duration keeps to the bounds of its field, mostly whole milliseconds from 1ms up.",
 	Source:  "istio/istio pkg/config/validation/agent/validation.go, ValidateDuration; " + apiSchema}
@@ -384,6 +401,7 @@ func (v *validator) boundedDuration(field string, d *durationpb.Duration, step t
 	}
 }
 
+// UnwritableDuration is rule WS106. A duration is one that can be written.
 var UnwritableDuration = finding.Rule{Code: "WS106", Severity: finding.SeverityError,
 	Meaning: "A duration is one that can be written.", Source: protoJSON}
 
@@ -404,6 +422,7 @@ func (v *validator) writable(field string, d *durationpb.Duration) bool {
 	return false
 }
 
+// NumberOutOfRange is rule WS108. A number keeps to the range of its field.
 var NumberOutOfRange = finding.Rule{Code: "WS108", Severity: finding.SeverityError,
 	Meaning: "A number keeps to the range of its field.", Source: istioDestinationRule + "; " + apiSchema}
 
@@ -430,6 +449,7 @@ func (v *validator) doublePercent(field string, n *wrapperspb.DoubleValue) {
 	}
 }
 
+// MissingField is rule WS109. A required field is set.
 var MissingField = finding.Rule{Code: "WS109", Severity: finding.SeverityError,
 	Meaning: "A required field is set.", Source: istioDestinationRule + "; " + apiSchema}
 
@@ -437,6 +457,7 @@ func (v *validator) missing(path, hint string) {
 	v.add(MissingField, path, "the field is required and not set", hint)
 }
 
+// RefusedByEnvoy is rule WS179. Envoy refuses some values that istiod passes on.
 var RefusedByEnvoy = finding.Rule{Code: "WS179", Severity: finding.Warning,
 	Meaning: "Envoy refuses some values that istiod passes on.",
 	Source:  "envoy/config/cluster/v3/cluster.proto, envoy/config/route/v3/route_components.proto, envoy/extensions/transport_sockets/tls/v3/tls.proto"}
@@ -447,6 +468,7 @@ func (v *validator) envoyRefuses(path, what, hint string) {
 	v.add(RefusedByEnvoy, path, "Istio takes "+what+", but Envoy refuses the configuration that comes of it", hint)
 }
 
+// TooManyEntries is rule WS110. A list or map has no more entries than the schema allows.
 var TooManyEntries = finding.Rule{Code: "WS110", Severity: finding.SeverityError,
 	Meaning: "A list or map has no more entries than the schema allows.", Source: apiSchema}
 

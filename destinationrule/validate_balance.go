@@ -35,6 +35,7 @@ const (
 	topologySubzone = "topology.istio.io/subzone"
 )
 
+// LocalityAndZoneAware is rule WS129. A loadBalancer has either localityLbSetting or zoneAwareLbSetting.
 var LocalityAndZoneAware = finding.Rule{Code: "WS129", Severity: finding.SeverityError,
 	Meaning: "A loadBalancer has either localityLbSetting or zoneAwareLbSetting.", Source: istioLoadBalancer}
 
@@ -80,8 +81,10 @@ func (v *validator) loadBalancer(lb *networking.LoadBalancerSettings, ejects boo
 }
 
 var (
+	// RingSizeAndHashAlgorithm is rule WS126. minimumRingSize does not stand beside ringHash or maglev.
 	RingSizeAndHashAlgorithm = finding.Rule{Code: "WS126", Severity: finding.SeverityError,
 		Meaning: "minimumRingSize does not stand beside ringHash or maglev.", Source: istioLoadBalancer}
+	// RingSizeDeprecated is rule WS177. consistentHash.minimumRingSize is deprecated.
 	RingSizeDeprecated = finding.Rule{Code: "WS177", Severity: finding.Warning,
 		Meaning: "consistentHash.minimumRingSize is deprecated.", Source: istioLoadBalancer}
 )
@@ -139,6 +142,7 @@ func (v *validator) hashName(field, name string) {
 	}
 }
 
+// DuplicateCookieAttribute is rule WS128. An attribute of a cookie is given once.
 var DuplicateCookieAttribute = finding.Rule{Code: "WS128", Severity: finding.SeverityError,
 	Meaning: "An attribute of a cookie is given once.", Source: istioLoadBalancer}
 
@@ -192,6 +196,7 @@ func (v *validator) ringHash(ring *networking.LoadBalancerSettings_ConsistentHas
 	v.ringSize(ring.GetMinimumRingSize())
 }
 
+// InvalidMaglevTableSize is rule WS127. The size of a Maglev table is a prime number below 5000011.
 var InvalidMaglevTableSize = finding.Rule{Code: "WS127", Severity: finding.SeverityError,
 	Meaning: "The size of a Maglev table is a prime number below 5000011.", Source: istioLoadBalancer}
 
@@ -224,6 +229,7 @@ func isPrime(n uint64) bool {
 	return true
 }
 
+// UpdatePeriodTooShort is rule WS181. backendUtilization.weightUpdatePeriod is 100ms or more.
 var UpdatePeriodTooShort = finding.Rule{Code: "WS181", Severity: finding.Warning,
 	Meaning: "backendUtilization.weightUpdatePeriod is 100ms or more.", Source: apiDestinationRule + ", BackendUtilizationLB.weight_update_period"}
 
@@ -247,6 +253,7 @@ func (v *validator) backendUtilization(balance *networking.LoadBalancerSettings_
 	v.texts("metricNamesForComputingUtilization", balance.GetMetricNamesForComputingUtilization())
 }
 
+// DistributeAndFailover is rule WS130. A localityLbSetting has either distribute or failover.
 var DistributeAndFailover = finding.Rule{Code: "WS130", Severity: finding.SeverityError,
 	Meaning: "A localityLbSetting has either distribute or failover.", Source: istioLocality}
 
@@ -295,6 +302,8 @@ func (v *validator) zoneAware(lb *networking.ZoneAwareLoadBalancerSetting, eject
 	v.failoverNeedsEjection(len(lb.GetFailover())+len(lb.GetFailoverPriority()) > 0, ejects)
 }
 
+// LocalityLabelRanked is rule WS131. failoverPriority does not name the labels of a locality where regions are ranked
+// without them.
 var LocalityLabelRanked = finding.Rule{Code: "WS131", Severity: finding.SeverityError,
 	Meaning: "failoverPriority does not name the labels of a locality where regions are ranked without them.",
 	Source:  istioLocality + " and ValidateZoneAwareLbSetting"}
@@ -311,6 +320,7 @@ func (v *validator) priorities(labels []string) {
 	}
 }
 
+// InvalidFailover is rule WS135. A failover is from one region to another.
 var InvalidFailover = finding.Rule{Code: "WS135", Severity: finding.SeverityError,
 	Meaning: "A failover is from one region to another.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
 
@@ -323,6 +333,7 @@ func (v *validator) failover(from, to string) {
 	}
 }
 
+// FailoverWithoutOutlierDetection is rule WS178. Failover does nothing without outlierDetection.
 var FailoverWithoutOutlierDetection = finding.Rule{Code: "WS178", Severity: finding.Warning,
 	Meaning: "Failover does nothing without outlierDetection.", Source: istioLocality + " and ValidateZoneAwareLbSetting"}
 
@@ -358,6 +369,7 @@ func (v *validator) weights(to map[string]uint32) {
 	}
 }
 
+// InvalidWeights is rule WS132. The weights of a distribution are from 1 to 100 and come to 100.
 var InvalidWeights = finding.Rule{Code: "WS132", Severity: finding.SeverityError,
 	Meaning: "The weights of a distribution are from 1 to 100 and come to 100.", Source: istioLocality}
 
@@ -380,9 +392,12 @@ type localities struct {
 }
 
 var (
+	// InvalidLocality is rule WS133. A locality is region, region/zone or region/zone/subzone, with a wildcard at the
+	// end at most.
 	InvalidLocality = finding.Rule{Code: "WS133", Severity: finding.SeverityError,
 		Meaning: "A locality is region, region/zone or region/zone/subzone, with a wildcard at the end at most.",
 		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}
+	// OverlappingLocalities is rule WS134. The localities of a list do not overlap.
 	OverlappingLocalities = finding.Rule{Code: "WS134", Severity: finding.SeverityError,
 		Meaning: "The localities of a list do not overlap.",
 		Source:  "istio/istio pkg/config/validation/agent/validation.go, validateLocalities"}

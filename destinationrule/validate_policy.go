@@ -16,8 +16,10 @@ import (
 )
 
 var (
+	// EmptyTrafficPolicy is rule WS120. A trafficPolicy sets something.
 	EmptyTrafficPolicy = finding.Rule{Code: "WS120", Severity: finding.SeverityError,
 		Meaning: "A trafficPolicy sets something.", Source: istioTrafficPolicy}
+	// TunnelAndProxyProtocol is rule WS121. A trafficPolicy has either tunnel or proxyProtocol.
 	TunnelAndProxyProtocol = finding.Rule{Code: "WS121", Severity: finding.SeverityError,
 		Meaning: "A trafficPolicy has either tunnel or proxyProtocol.", Source: istioTrafficPolicy}
 )
@@ -57,9 +59,11 @@ func (v *validator) trafficPolicy(policy *networking.TrafficPolicy) {
 }
 
 var (
+	// EmptyPortLevel is rule WS122. An entry of portLevelSettings sets something for its port.
 	EmptyPortLevel = finding.Rule{Code: "WS122", Severity: finding.SeverityError,
 		Meaning: "An entry of portLevelSettings sets something for its port.",
 		Source:  "istio/istio pkg/config/validation/validation.go, validatePortTrafficPolicies"}
+	// PortLevelOfNoPort is rule WS174. A port level for a port outside 1 to 65535 does nothing.
 	PortLevelOfNoPort = finding.Rule{Code: "WS174", Severity: finding.Warning,
 		Meaning: "A port level for a port outside 1 to 65535 does nothing.", Source: "Kubernetes API, ServicePort"}
 )
@@ -91,6 +95,7 @@ func (v *validator) portLevelSettings(settings []*networking.TrafficPolicy_PortT
 	}
 }
 
+// DuplicatePortLevel is rule WS175. A second port level for the same port does nothing.
 var DuplicatePortLevel = finding.Rule{Code: "WS175", Severity: finding.Warning,
 	Meaning: "A second port level for the same port does nothing.", Source: istioInheritance}
 
@@ -113,8 +118,10 @@ func (v *validator) repeatedPorts(settings []*networking.TrafficPolicy_PortTraff
 }
 
 var (
+	// ConnectionPoolWithoutProtocol is rule WS123. A connectionPool has http or tcp.
 	ConnectionPoolWithoutProtocol = finding.Rule{Code: "WS123", Severity: finding.SeverityError,
 		Meaning: "A connectionPool has http or tcp.", Source: "istio/istio pkg/config/validation/validation.go, validateConnectionPool"}
+	// EmptyConnectionPoolReplaces is rule WS167. A connectionPool that sets nothing still replaces another.
 	EmptyConnectionPoolReplaces = finding.Rule{Code: "WS167", Severity: finding.Warning,
 		Meaning: "A connectionPool that sets nothing still replaces another.", Source: istioInheritance}
 )
@@ -144,12 +151,17 @@ func (v *validator) connectionPool(pool *networking.ConnectionPoolSettings) {
 }
 
 var (
+	// UpgradeAndClientProtocol is rule WS124. h2UpgradePolicy UPGRADE does not stand beside useClientProtocol.
 	UpgradeAndClientProtocol = finding.Rule{Code: "WS124", Severity: finding.SeverityError,
 		Meaning: "h2UpgradePolicy UPGRADE does not stand beside useClientProtocol.",
 		Source:  "istio/istio pkg/config/validation/validation.go, validateConnectionPool"}
+	// FewWebSocketsPerConnection is rule WS170. http.maxRequestsPerConnection bounds how many WebSockets UPGRADE brings
+	// onto one connection.
 	FewWebSocketsPerConnection = finding.Rule{Code: "WS170", Severity: finding.Warning,
 		Meaning: "http.maxRequestsPerConnection bounds how many WebSockets UPGRADE brings onto one connection.",
 		Source:  "envoy/config/core/v3/protocol.proto, HttpProtocolOptions.max_requests_per_connection"}
+	// HTTP2ToApplication is rule WS171. useClientProtocol holds for the server's own proxy too, which then sends the
+	// application HTTP/2.
 	HTTP2ToApplication = finding.Rule{Code: "WS171", Severity: finding.Warning,
 		Meaning: "useClientProtocol holds for the server's own proxy too, which then sends the application HTTP/2.",
 		Source:  "istio/istio pilot/pkg/networking/core/cluster_traffic_policy.go, applyConnectionPool"}
@@ -190,8 +202,11 @@ func (v *validator) http(http *networking.ConnectionPoolSettings_HTTPSettings) {
 }
 
 var (
+	// IdleTimeoutCutsWebSockets is rule WS168. A short tcp.idleTimeout cuts silent WebSockets where the port is proxied
+	// as TCP.
 	IdleTimeoutCutsWebSockets = finding.Rule{Code: "WS168", Severity: finding.Warning,
 		Meaning: "A short tcp.idleTimeout cuts silent WebSockets where the port is proxied as TCP.", Source: "istio/istio#43066"}
+	// MaxDurationCutsWebSockets is rule WS169. tcp.maxConnectionDuration ends connections that WebSockets are open on.
 	MaxDurationCutsWebSockets = finding.Rule{Code: "WS169", Severity: finding.Warning,
 		Meaning: "tcp.maxConnectionDuration ends connections that WebSockets are open on.",
 		Source:  apiDestinationRule + ", TCPSettings.maxConnectionDuration"}
@@ -226,9 +241,11 @@ func (v *validator) tcp(tcp *networking.ConnectionPoolSettings_TCPSettings) {
 }
 
 var (
+	// LocalOriginFailuresNotSplit is rule WS125. consecutiveLocalOriginFailures takes splitExternalLocalOriginErrors.
 	LocalOriginFailuresNotSplit = finding.Rule{Code: "WS125", Severity: finding.SeverityError,
 		Meaning: "consecutiveLocalOriginFailures takes splitExternalLocalOriginErrors.",
 		Source:  "istio/istio pkg/config/validation/validation.go, validateOutlierDetection"}
+	// ConsecutiveErrorsIgnored is rule WS176. outlierDetection.consecutiveErrors is deprecated and ignored.
 	ConsecutiveErrorsIgnored = finding.Rule{Code: "WS176", Severity: finding.Warning,
 		Meaning: "outlierDetection.consecutiveErrors is deprecated and ignored.",
 		Source:  "istio/istio pkg/config/validation/validation.go, validateOutlierDetection"}
@@ -265,12 +282,17 @@ func (v *validator) outlierDetection(outlier *networking.OutlierDetection) {
 }
 
 var (
+	// CACertCredentialOfMode is rule WS182. tls.caCertCredentialName is for the modes SIMPLE and MUTUAL.
 	CACertCredentialOfMode = finding.Rule{Code: "WS182", Severity: finding.Warning,
 		Meaning: "tls.caCertCredentialName is for the modes SIMPLE and MUTUAL.", Source: apiDestinationRule + ", ClientTLSSettings.ca_cert_credential_name"}
+	// SkipVerifyAndVerification is rule WS136. insecureSkipVerify does not stand beside what the server would be
+	// verified with.
 	SkipVerifyAndVerification = finding.Rule{Code: "WS136", Severity: finding.SeverityError,
 		Meaning: "insecureSkipVerify does not stand beside what the server would be verified with.", Source: istioTLS}
+	// CredentialAndFiles is rule WS137. credentialName does not stand beside certificate files.
 	CredentialAndFiles = finding.Rule{Code: "WS137", Severity: finding.SeverityError,
 		Meaning: "credentialName does not stand beside certificate files.", Source: istioTLS}
+	// ForeignConfigMap is rule WS138. A configmap:// credentialName is in the namespace of the rule.
 	ForeignConfigMap = finding.Rule{Code: "WS138", Severity: finding.SeverityError,
 		Meaning: "A configmap:// credentialName is in the namespace of the rule.", Source: istioTLS}
 )
@@ -336,8 +358,10 @@ func (v *validator) tls(tls *networking.ClientTLSSettings) {
 }
 
 var (
+	// InvalidTunnelProtocol is rule WS139. The protocol of a tunnel is CONNECT or POST.
 	InvalidTunnelProtocol = finding.Rule{Code: "WS139", Severity: finding.SeverityError,
 		Meaning: "The protocol of a tunnel is CONNECT or POST.", Source: istioTunnel}
+	// InvalidTunnelTarget is rule WS140. The target of a tunnel is a DNS name or an IP address.
 	InvalidTunnelTarget = finding.Rule{Code: "WS140", Severity: finding.SeverityError,
 		Meaning: "The target of a tunnel is a DNS name or an IP address.", Source: istioTunnel}
 )

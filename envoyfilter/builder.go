@@ -132,12 +132,15 @@ func (b Builder) fill(spec *networking.EnvoyFilter, r *report) {
 }
 
 var (
+	// NoWorkload is rule WS201. A builder must say which workloads the EnvoyFilter is for.
 	NoWorkload = finding.Rule{Code: "WS201", Severity: finding.SeverityError,
 		Meaning: "A builder must say which workloads the EnvoyFilter is for.",
 		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector)"}
+	// TwoWorkloads is rule WS202. A builder must say only once which workloads the EnvoyFilter is for.
 	TwoWorkloads = finding.Rule{Code: "WS202", Severity: finding.SeverityError,
 		Meaning: "A builder must say only once which workloads the EnvoyFilter is for.",
 		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector, targetRefs)"}
+	// EmptyWorkloadLabel is rule WS203. A label that a builder selects workloads by must have a value.
 	EmptyWorkloadLabel = finding.Rule{Code: "WS203", Severity: finding.SeverityError,
 		Meaning: "A label that a builder selects workloads by must have a value.",
 		Source:  "kubernetes/apimachinery pkg/util/validation (IsValidLabelValue)"}

@@ -271,9 +271,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for range 20 {
 				built, err := b.Build()
 				if err != nil || !proto.Equal(built.Spec, f.Spec) {
@@ -283,7 +281,7 @@ func TestConcurrentUse(t *testing.T) {
 					t.Error(list)
 				}
 			}
-		}()
+		})
 	}
 	wg.Wait()
 }

@@ -128,6 +128,7 @@ type checker struct {
 	op networking.EnvoyFilter_Patch_Operation
 }
 
+// ManagerRenamed is rule WS263. A MERGE must not rename the HttpConnectionManager.
 var ManagerRenamed = finding.Rule{Code: "WS263", Severity: finding.SeverityError,
 	Meaning: "A MERGE must not rename the HttpConnectionManager.",
 	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchNetworkFilter)"}
@@ -171,6 +172,8 @@ func (c checker) mergedObject(m protoreflect.Message, text *structpb.Struct) {
 	}
 }
 
+// FieldNotMerged is rule WS264. A MERGE of a filter takes its name and typed_config only, and one of a cluster's
+// transport_socket only that.
 var FieldNotMerged = finding.Rule{Code: "WS264", Severity: finding.SeverityError,
 	Meaning: "A MERGE of a filter takes its name and typed_config only, and one of a cluster's transport_socket only that.",
 	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go, cluster_patch.go"}
@@ -179,6 +182,8 @@ func (c checker) unmerged(path, message string) {
 	c.add(FieldNotMerged, path, message, "leave it out, or write it into a patch of its own")
 }
 
+// MergeOfOtherType is rule WS262. A MERGE must give a filter's configuration in the type that the filter has, and not
+// as a TypedStruct.
 var MergeOfOtherType = finding.Rule{Code: "WS262", Severity: finding.SeverityError,
 	Meaning: "A MERGE must give a filter's configuration in the type that the filter has, and not as a TypedStruct.",
 	Source:  "istio/istio pkg/proto/merge/merge.go (descriptor mismatch); pilot/pkg/networking/util/util.go (MergeAnyWithAny)"}
@@ -205,6 +210,7 @@ func (c checker) merged(m protoreflect.Message, text *structpb.Struct) {
 	c.message(m, text, part)
 }
 
+// NoTypedConfig is rule WS265. An extension must have its typed_config.
 var NoTypedConfig = finding.Rule{Code: "WS265", Severity: finding.Warning,
 	Meaning: "An extension must have its typed_config.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (validateMissingTypedConfigFilterTypes)"}
@@ -299,6 +305,8 @@ func roleOf(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, 
 	return part
 }
 
+// MergeOfZeroWrapper is rule WS267. A MERGE of a wrapper that is false, zero or empty does not replace a value that
+// is there.
 var MergeOfZeroWrapper = finding.Rule{Code: "WS267", Severity: finding.Info,
 	Meaning: "A MERGE of a wrapper that is false, zero or empty does not replace a value that is there.",
 	Source:  "istio/istio pkg/proto/merge/merge.go (mergeMessage)"}
@@ -371,6 +379,8 @@ func isInteger(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
+// NotReadByIstiod is rule WS269. A value must be written so that istiod reads it, which is narrower than protobuf's
+// JSON mapping in places.
 var NotReadByIstiod = finding.Rule{Code: "WS269", Severity: finding.SeverityError,
 	Meaning: "A value must be written so that istiod reads it, which is narrower than protobuf's JSON mapping in places.",
 	Source:  "golang/protobuf jsonpb/decode.go; istio/istio pkg/util/protomarshal/protomarshal.go"}
@@ -381,6 +391,7 @@ func (c checker) narrow(message, hint string) {
 	c.add(NotReadByIstiod, c.at(), message+", and istiod refuses the EnvoyFilter", hint)
 }
 
+// MergeOfZero is rule WS266. A MERGE cannot set a field to false, zero or empty.
 var MergeOfZero = finding.Rule{Code: "WS266", Severity: finding.SeverityError,
 	Meaning: "A MERGE cannot set a field to false, zero or empty.",
 	Source:  "istio/istio pkg/proto/merge/merge.go; protobuf.dev/programming-guides/field_presence"}
@@ -407,6 +418,8 @@ func literal(v *structpb.Value) string {
 	return "null"
 }
 
+// UpgradeConfigsAppended is rule WS261. A MERGE must not give upgrade_configs: they are appended, and Envoy refuses a
+// type that stands twice.
 var UpgradeConfigsAppended = finding.Rule{Code: "WS261", Severity: finding.SeverityError,
 	Meaning: "A MERGE must not give upgrade_configs: they are appended, and Envoy refuses a type that stands twice.",
 	Source:  "istio/istio pilot/pkg/networking/core/listener_builder.go; envoyproxy/envoy source/extensions/filters/network/http_connection_manager/config.cc"}

@@ -69,6 +69,8 @@ func (c checker) violation(m protoreflect.Message, fields []writtenField, v envo
 	c.broken(path, what, v.Reason)
 }
 
+// BreaksEnvoyRule is rule WS260. A value must hold to the rules of Envoy's API, or the proxy refuses the
+// configuration.
 var BreaksEnvoyRule = finding.Rule{Code: "WS260", Severity: finding.SeverityError,
 	Meaning: "A value must hold to the rules of Envoy's API, or the proxy refuses the configuration.",
 	Source:  "envoyproxy/envoy api (protoc-gen-validate rules)"}

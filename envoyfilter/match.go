@@ -11,6 +11,8 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
+// MatchOfOtherKind is rule WS230. The match must be by the kind of object that applyTo selects: another one is
+// refused, or passed over.
 var MatchOfOtherKind = finding.Rule{Code: "WS230", Severity: finding.SeverityError,
 	Meaning: "The match must be by the kind of object that applyTo selects: another one is refused, or passed over.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}
@@ -51,6 +53,8 @@ func (r *report) match(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, k 
 	r.leave()
 }
 
+// UnknownTransportSocket is rule WS237. The transport socket of a filter chain is the one for plain bytes, for TLS or
+// for QUIC.
 var UnknownTransportSocket = finding.Rule{Code: "WS237", Severity: finding.Warning,
 	Meaning: "The transport socket of a filter chain is the one for plain bytes, for TLS or for QUIC.",
 	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (FilterChainMatch.transport_socket)"}
@@ -92,9 +96,11 @@ func (r *report) listener(applyTo networking.EnvoyFilter_ApplyTo, m *networking.
 }
 
 var (
+	// SubFilterOfOtherKind is rule WS232. A match by subFilter goes with HTTP_FILTER only.
 	SubFilterOfOtherKind = finding.Rule{Code: "WS232", Severity: finding.SeverityError,
 		Meaning: "A match by subFilter goes with HTTP_FILTER only.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+	// NoHTTPFiltersThere is rule WS233. HTTP filters are in the HttpConnectionManager and in no other filter.
 	NoHTTPFiltersThere = finding.Rule{Code: "WS233", Severity: finding.SeverityError,
 		Meaning: "HTTP filters are in the HttpConnectionManager and in no other filter.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
@@ -124,6 +130,7 @@ func (r *report) filter(applyTo networking.EnvoyFilter_ApplyTo, m *networking.En
 	}
 }
 
+// NoFilterName is rule WS231. A match by filter must have the name of the filter.
 var NoFilterName = finding.Rule{Code: "WS231", Severity: finding.SeverityError,
 	Meaning: "A match by filter must have the name of the filter.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
@@ -132,6 +139,7 @@ func (r *report) noName(path, message string) {
 	r.add(NoFilterName, path, message, "give the name of a filter, for example "+istio.ManagerFilter)
 }
 
+// FilterNameDeprecated is rule WS234. Filter names from before Envoy 1.14 match nothing since Istio 1.19.
 var FilterNameDeprecated = finding.Rule{Code: "WS234", Severity: finding.Warning,
 	Meaning: "Filter names from before Envoy 1.14 match nothing since Istio 1.19.",
 	Source:  "istio/istio#45675; pkg/config/xds/deprecated.go"}
@@ -163,6 +171,7 @@ func (r *report) cluster(m *networking.EnvoyFilter_ClusterMatch) {
 	}
 }
 
+// InvalidPort is rule WS235. A port must be at most 65535.
 var InvalidPort = finding.Rule{Code: "WS235", Severity: finding.SeverityError,
 	Meaning: "A port must be at most 65535.", Source: "RFC 9293, section 3.1"}
 
@@ -173,6 +182,7 @@ func (r *report) port(port uint32, field ...string) {
 	}
 }
 
+// FieldNotRead is rule WS236. What istiod does not read narrows nothing down.
 var FieldNotRead = finding.Rule{Code: "WS236", Severity: finding.Warning,
 	Meaning: "What istiod does not read narrows nothing down.",
 	Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go; pilot/pkg/networking/core/envoyfilter"}

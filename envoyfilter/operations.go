@@ -247,21 +247,29 @@ func selection(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) (name, fie
 }
 
 var (
+	// MergePanics is rule WS242. A MERGE on network or HTTP filters must name the filter, and none is for listener
+	// filters: it panics in istiod at the first filter of another type.
 	MergePanics = finding.Rule{Code: "WS242", Severity: finding.SeverityError,
 		Meaning: "A MERGE on network or HTTP filters must name the filter, and none is for listener filters: it panics in istiod at the first filter of another type.",
 		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchNetworkFilter, mergeHTTPFilter, patchListenerFilters); pkg/proto/merge/merge.go"}
+	// InsertIsAdd is rule WS243. An INSERT of what has no order is an ADD.
 	InsertIsAdd = finding.Rule{Code: "WS243", Severity: finding.Warning,
 		Meaning: "An INSERT of what has no order is an ADD.",
 		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (convertToEnvoyFilterWrapper)"}
+	// OperationDisputed is rule WS244. istioctl analyze reports some operations as errors that istiod applies.
 	OperationDisputed = finding.Rule{Code: "WS244", Severity: finding.Info,
 		Meaning: "istioctl analyze reports some operations as errors that istiod applies.",
 		Source:  "istio/istio pkg/config/analysis/analyzers/envoyfilter/envoyfilter.go (IST0152 to IST0154)"}
+	// RemovesAll is rule WS245. A REMOVE without a match removes everything of its kind.
 	RemovesAll = finding.Rule{Code: "WS245", Severity: finding.Warning,
 		Meaning: "A REMOVE without a match removes everything of its kind.",
 		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/cluster_patch.go"}
+	// NoPriority is rule WS247. An operation relative to other filters depends on the order of EnvoyFilters, which
+	// priority sets.
 	NoPriority = finding.Rule{Code: "WS247", Severity: finding.Info,
 		Meaning: "An operation relative to other filters depends on the order of EnvoyFilters, which priority sets.",
 		Source:  "istio/istio pkg/config/analysis/msg/messages.yaml (IST0151)"}
+	// BootstrapNotPatched is rule WS248. A patch with the applyTo BOOTSTRAP is not applied.
 	BootstrapNotPatched = finding.Rule{Code: "WS248", Severity: finding.Warning,
 		Meaning: "A patch with the applyTo BOOTSTRAP is not applied.",
 		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (BOOTSTRAP)"}
@@ -327,6 +335,7 @@ func isLast(applyTo networking.EnvoyFilter_ApplyTo, op networking.EnvoyFilter_Pa
 	return false
 }
 
+// AfterLastFilter is rule WS246. The filter that ends a chain must stay the last one in it.
 var AfterLastFilter = finding.Rule{Code: "WS246", Severity: finding.Warning,
 	Meaning: "The filter that ends a chain must stay the last one in it.",
 	Source:  "envoyproxy/envoy source/common/config/utility.h (validateTerminalFilters)"}
@@ -335,6 +344,7 @@ func (r *report) afterLast(path, message, hint string) {
 	r.add(AfterLastFilter, path, message+", and Envoy refuses the listener", hint)
 }
 
+// OperationDoesNothing is rule WS241. The operation must be one that istiod applies to this kind of object.
 var OperationDoesNothing = finding.Rule{Code: "WS241", Severity: finding.SeverityError,
 	Meaning: "The operation must be one that istiod applies to this kind of object.",
 	Source:  "istio/istio pilot/pkg/networking/core/envoyfilter; istioctl analyze IST0152 to IST0154"}

@@ -97,11 +97,14 @@ func (p Patch) build(r *report) (*networking.EnvoyFilter_EnvoyConfigObjectPatch,
 }
 
 var (
+	// UnknownContext is rule WS220. A builder's context must be one of those that there are.
 	UnknownContext = finding.Rule{Code: "WS220", Severity: finding.SeverityError,
 		Meaning: "A builder's context must be one of those that there are.",
 		Source:  "istio/api networking/v1alpha3/envoy_filter.proto (PatchContext)"}
+	// MatchAndShortFields is rule WS221. A builder's whole match and its short fields must not be set together.
 	MatchAndShortFields = finding.Rule{Code: "WS221", Severity: finding.SeverityError,
 		Meaning: "A builder's whole match and its short fields must not be set together.", Source: "this library"}
+	// TwoContexts is rule WS222. A builder's context and the one in its whole match must agree.
 	TwoContexts = finding.Rule{Code: "WS222", Severity: finding.SeverityError,
 		Meaning: "A builder's context and the one in its whole match must agree.", Source: "this library"}
 )
@@ -223,6 +226,7 @@ func (p Patch) write(r *report) (*structpb.Struct, patchValue) {
 	return &written.fields, t
 }
 
+// WrongValueType is rule WS219. The value given to a builder must be of the type that applyTo and the operation take.
 var WrongValueType = finding.Rule{Code: "WS219", Severity: finding.SeverityError,
 	Meaning: "The value given to a builder must be of the type that applyTo and the operation take.",
 	Source:  "istio/istio pkg/config/xds/xds.go (BuildXDSObjectFromStruct)"}

@@ -69,6 +69,7 @@ func (r *report) sort(mark int) {
 	slices.SortStableFunc(r.list[mark:], func(a, b finding.Finding) int { return strings.Compare(a.Path, b.Path) })
 }
 
+// UnknownEnumValue is rule WS225. An enum must have a value that the API gives a name.
 var UnknownEnumValue = finding.Rule{Code: "WS225", Severity: finding.SeverityError,
 	Meaning: "An enum must have a value that the API gives a name.",
 	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (enum); envoyproxy/envoy api (defined_only)"}

@@ -5,6 +5,7 @@ package envoyfilter
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -27,6 +28,8 @@ const (
 	maxProxyVersion = 1024
 )
 
+// NoSelector is rule WS210. Without workloadSelector and targetRefs the filter applies to every workload of its
+// namespace.
 var NoSelector = finding.Rule{Code: "WS210", Severity: finding.Warning,
 	Meaning: "Without workloadSelector and targetRefs the filter applies to every workload of its namespace.",
 	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (workload_selector)"}
@@ -75,7 +78,7 @@ func (f *Filter) Validate() finding.List {
 // decode reads patch.value as a message of the kind, or returns nil if it cannot.
 func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 	m := k.newMessage()
-	list := manifest.DecodeStruct(value, append(r.path[:len(r.path):len(r.path)], fieldpath.Name("patch"), fieldpath.Name("value")), m)
+	list := manifest.DecodeStruct(value, append(slices.Clip(r.path), fieldpath.Name("patch"), fieldpath.Name("value")), m)
 	r.list = append(r.list, list...)
 	if len(list) > 0 {
 		return nil
@@ -84,14 +87,19 @@ func (r *report) decode(k *kind, value *structpb.Struct) proto.Message {
 }
 
 var (
+	// TooManySelectorLabels is rule WS206. A workloadSelector must have at most 256 labels.
 	TooManySelectorLabels = finding.Rule{Code: "WS206", Severity: finding.SeverityError,
 		Meaning: "A workloadSelector must have at most 256 labels.",
 		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (maxProperties)"}
+	// TooManyTargetRefs is rule WS207. There must be at most 16 targetRefs.
 	TooManyTargetRefs = finding.Rule{Code: "WS207", Severity: finding.SeverityError,
 		Meaning: "There must be at most 16 targetRefs.", Source: "istio/api kubernetes/customresourcedefinitions.gen.yaml (maxItems)"}
+	// SelectorWithoutLabels is rule WS209. A workloadSelector without labels selects every workload of the namespace.
 	SelectorWithoutLabels = finding.Rule{Code: "WS209", Severity: finding.Warning,
 		Meaning: "A workloadSelector without labels selects every workload of the namespace.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+	// TargetRefsNotReadBefore127 is rule WS212. targetRefs is in the API since release 1.22, and istiod reads it since
+	// 1.27.
 	TargetRefsNotReadBefore127 = finding.Rule{Code: "WS212", Severity: finding.Info,
 		Meaning: "targetRefs is in the API since release 1.22, and istiod reads it since 1.27.",
 		Source:  "istio/istio#56476; pilot/pkg/model/push_context.go (getMatchedEnvoyFilters)"}
@@ -141,6 +149,7 @@ func (r *report) target(spec *networking.EnvoyFilter) {
 	}
 }
 
+// SelectorAndTargetRefs is rule WS204. targetRefs and workloadSelector must not be set together.
 var SelectorAndTargetRefs = finding.Rule{Code: "WS204", Severity: finding.SeverityError,
 	Meaning: "targetRefs and workloadSelector must not be set together.",
 	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (CEL of spec)"}
@@ -150,6 +159,8 @@ func (r *report) twoTargets() {
 		"use workloadSelector for sidecars and targetRefs for Kubernetes gateways and waypoints, in two EnvoyFilters if both are meant")
 }
 
+// InvalidSelectorLabel is rule WS205. A label of the workloadSelector must be one that a pod can have; "*" stands for
+// nothing.
 var InvalidSelectorLabel = finding.Rule{Code: "WS205", Severity: finding.SeverityError,
 	Meaning: "A label of the workloadSelector must be one that a pod can have; \"*\" stands for nothing.",
 	Source:  "istio/istio pkg/config/validation/validation.go (ValidateAlphaWorkloadSelector); kubernetes/apimachinery pkg/util/validation"}
@@ -160,6 +171,8 @@ func (r *report) label(key, message string) {
 	r.add(InvalidSelectorLabel, r.at("workloadSelector", "labels", key), message, "give a label that the pods carry")
 }
 
+// TargetRefOfNoGateway is rule WS211. istiod attaches EnvoyFilters by targetRefs to gateways only: a Gateway, or the
+// GatewayClass of waypoints.
 var TargetRefOfNoGateway = finding.Rule{Code: "WS211", Severity: finding.Warning,
 	Meaning: "istiod attaches EnvoyFilters by targetRefs to gateways only: a Gateway, or the GatewayClass of waypoints.",
 	Source:  "istio/istio pilot/pkg/model/push_context.go (getMatchedEnvoyFilters asks for no Service) and policyattachment.go@release-1.31"}
@@ -190,6 +203,8 @@ func (r *report) targetRef(ref *typev1beta1.PolicyTargetReference) {
 	}
 }
 
+// InvalidTargetRef is rule WS208. A targetRef must name an object of the filter's own namespace by its group, kind
+// and name.
 var InvalidTargetRef = finding.Rule{Code: "WS208", Severity: finding.SeverityError,
 	Meaning: "A targetRef must name an object of the filter's own namespace by its group, kind and name.",
 	Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (patterns and CEL of targetRefs)"}
@@ -211,6 +226,7 @@ func isKind(s string) bool {
 	return true
 }
 
+// NoPatches is rule WS213. An EnvoyFilter must have a patch: without one it does nothing.
 var NoPatches = finding.Rule{Code: "WS213", Severity: finding.SeverityError,
 	Meaning: "An EnvoyFilter must have a patch: without one it does nothing.",
 	Source:  "istio/api networking/v1alpha3/envoy_filter.proto (config_patches)"}
@@ -224,12 +240,15 @@ func (r *report) patchCount(spec *networking.EnvoyFilter) {
 }
 
 var (
+	// UnknownApplyTo is rule WS214. A patch must say to which kind of object it applies.
 	UnknownApplyTo = finding.Rule{Code: "WS214", Severity: finding.SeverityError,
 		Meaning: "A patch must say to which kind of object it applies.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing applyTo)"}
+	// EmptyPatch is rule WS215. A patch must have an operation and a value.
 	EmptyPatch = finding.Rule{Code: "WS215", Severity: finding.SeverityError,
 		Meaning: "A patch must have an operation and a value.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch)"}
+	// UnknownOperation is rule WS216. A patch must have an operation of the API.
 	UnknownOperation = finding.Rule{Code: "WS216", Severity: finding.SeverityError,
 		Meaning: "A patch must have an operation of the API.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch operation)"}
@@ -268,9 +287,11 @@ func (r *report) patch(config *networking.EnvoyFilter_EnvoyConfigObjectPatch, pr
 }
 
 var (
+	// NoValue is rule WS217. A patch that is no REMOVE must have a value.
 	NoValue = finding.Rule{Code: "WS217", Severity: finding.SeverityError,
 		Meaning: "A patch that is no REMOVE must have a value.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (missing patch value)"}
+	// ValueNotRead is rule WS218. A REMOVE does not look at its value.
 	ValueNotRead = finding.Rule{Code: "WS218", Severity: finding.Info,
 		Meaning: "A REMOVE does not look at its value.", Source: "istio/istio pilot/pkg/networking/core/envoyfilter/listener_patch.go"}
 )
@@ -286,9 +307,11 @@ func (r *report) hasValue(config *networking.EnvoyFilter_EnvoyConfigObjectPatch)
 }
 
 var (
+	// WaypointNotRead is rule WS223. The context WAYPOINT and the match for it have no effect.
 	WaypointNotRead = finding.Rule{Code: "WS223", Severity: finding.SeverityError,
 		Meaning: "The context WAYPOINT and the match for it have no effect.",
 		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter (no use of WAYPOINT); istio/api kubernetes/customresourcedefinitions.gen.yaml (CEL of match)"}
+	// AnyContext is rule WS224. The context ANY applies a patch to every side of every proxy.
 	AnyContext = finding.Rule{Code: "WS224", Severity: finding.Warning,
 		Meaning: "The context ANY applies a patch to every side of every proxy.",
 		Source:  "istio/istio#33358; pilot/pkg/networking/core/envoyfilter/listener_patch.go (patchContextMatch)"}
@@ -311,12 +334,16 @@ func (r *report) context(config *networking.EnvoyFilter_EnvoyConfigObjectPatch) 
 }
 
 var (
+	// ProxyVersionTooLong is rule WS226. A proxyVersion must have at most 1,024 bytes: a longer one matches no proxy.
 	ProxyVersionTooLong = finding.Rule{Code: "WS226", Severity: finding.SeverityError,
 		Meaning: "A proxyVersion must have at most 1,024 bytes: a longer one matches no proxy.",
 		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (maxProxyVersionLen)"}
+	// InvalidProxyVersion is rule WS227. A proxyVersion must be a regular expression in RE2 syntax.
 	InvalidProxyVersion = finding.Rule{Code: "WS227", Severity: finding.SeverityError,
 		Meaning: "A proxyVersion must be a regular expression in RE2 syntax.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go"}
+	// ProxyVersionNotAnchored is rule WS228. A proxyVersion that is not anchored at its beginning matches releases that
+	// it does not mean.
 	ProxyVersionNotAnchored = finding.Rule{Code: "WS228", Severity: finding.Warning,
 		Meaning: "A proxyVersion that is not anchored at its beginning matches releases that it does not mean.",
 		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch); istio/istio#43602"}

@@ -350,6 +350,7 @@ func (w writer) stop(depth int) bool {
 	return w.tooDeep
 }
 
+// UnwritableValue is rule WS240. A spec must have a form in JSON that istiod reads back.
 var UnwritableValue = finding.Rule{Code: "WS240", Severity: finding.SeverityError,
 	Meaning: "A spec must have a form in JSON that istiod reads back.",
 	Source:  "protobuf.dev/programming-guides/json; golang/protobuf jsonpb/decode.go"}

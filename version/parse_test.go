@@ -340,7 +340,7 @@ func TestParseError(t *testing.T) {
 	for text, why := range map[string]error{"latest": version.ErrUnknownRelease, "1-12-4": version.ErrUnknownRelease, "2.6.1": version.ErrNotIstioRelease, "maistra-2.3.0": version.ErrNotIstioRelease} {
 		_, err := version.Parse(text)
 		var e *version.ParseError
-		if !errors.As(err, &e) || e.Err != why || !strings.Contains(e.Reason, text) || e.Hint == "" {
+		if !errors.As(err, &e) || !errors.Is(e, why) || !strings.Contains(e.Reason, text) || e.Hint == "" {
 			t.Errorf("%q: the error is %+v, want one of %v with a reason that quotes it and a hint", text, err, why)
 		}
 	}

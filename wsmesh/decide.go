@@ -14,24 +14,35 @@ import (
 
 // What decides.
 var (
+	// HTTP1Chosen is rule WS301. DO_NOT_UPGRADE, because HTTP/1.1 was asked for.
 	HTTP1Chosen = finding.Rule{Code: "WS301", Severity: finding.Info,
 		Meaning: "DO_NOT_UPGRADE, because HTTP/1.1 was asked for.",
 		Source:  "the caller's own choice (Options.HTTP1)"}
+	// AmbientServer is rule WS302. DO_NOT_UPGRADE, because ztunnel passes the upgraded HTTP/2 on to the application
+	// itself.
 	AmbientServer = finding.Rule{Code: "WS302", Severity: finding.Info,
 		Meaning: "DO_NOT_UPGRADE, because ztunnel passes the upgraded HTTP/2 on to the application itself.",
 		Source:  "istio/istio tests/integration/ambient/baseline_test.go@release-1.31 (TestWaypoint: the application sees HTTP/2.0)"}
+	// ServerWithoutSidecar is rule WS303. DO_NOT_UPGRADE, because endpoints without the patched sidecar do not accept
+	// WebSocket over HTTP/2.
 	ServerWithoutSidecar = finding.Rule{Code: "WS303", Severity: finding.Info,
 		Meaning: "DO_NOT_UPGRADE, because endpoints without the patched sidecar do not accept WebSocket over HTTP/2.",
 		Source:  "istio/istio#39566"}
+	// ReleaseBeforeBoundary is rule WS304. DO_NOT_UPGRADE, because a release of the mesh is earlier than the boundary
+	// for UPGRADE.
 	ReleaseBeforeBoundary = finding.Rule{Code: "WS304", Severity: finding.Info,
 		Meaning: "DO_NOT_UPGRADE, because a release of the mesh is earlier than the boundary for UPGRADE.",
 		Source:  "Alibaba Cloud Service Mesh documents (WebSocket over HTTP/2 from Istio 1.12 on); upstream code shows no change there, istio/istio#33534"}
+	// UpgradeWithFilter is rule WS305. UPGRADE, together with the EnvoyFilter that lets the server's proxies accept it.
 	UpgradeWithFilter = finding.Rule{Code: "WS305", Severity: finding.Info,
 		Meaning: "UPGRADE, together with the EnvoyFilter that lets the server's proxies accept it.",
 		Source:  "istio/istio#33534; Envoy docs intro/arch_overview/http/upgrades (allow_connect at the second layer Envoy)"}
+	// PortsNotGiven is rule WS506. Without the Service's port its protocol goes unchecked: WebSocket over HTTP/2 needs a
+	// port that Istio reads as HTTP/1.
 	PortsNotGiven = finding.Rule{Code: "WS506", Severity: finding.Info,
 		Meaning: "Without the Service's port its protocol goes unchecked: WebSocket over HTTP/2 needs a port that Istio reads as HTTP/1.",
 		Source:  "istio/istio pkg/config/kube/conversion.go"}
+	// OtherPort is rule WS512. A port that is not HTTP/1 is not upgraded, and the HTTP/1 ports beside it are.
 	OtherPort = finding.Rule{Code: "WS512", Severity: finding.Info,
 		Meaning: "A port that is not HTTP/1 is not upgraded, and the HTTP/1 ports beside it are.",
 		Source:  "istio/istio pilot/pkg/networking/util/util.go (GetPortLevelTrafficPolicy)"}

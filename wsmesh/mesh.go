@@ -20,24 +20,35 @@ import (
 
 // What is wrong with the releases of a mesh, or unknown of them.
 var (
+	// NoRelease is rule WS401. A decision needs at least one Istio release of the mesh.
 	NoRelease = finding.Rule{Code: "WS401", Severity: finding.SeverityError,
 		Meaning: "A decision needs at least one Istio release of the mesh.",
 		Source:  "istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"}
+	// ZeroRelease is rule WS402. Each release given must be a release: its zero value is none.
 	ZeroRelease = finding.Rule{Code: "WS402", Severity: finding.SeverityError,
 		Meaning: "Each release given must be a release: its zero value is none.",
 		Source:  "istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"}
+	// UnreadableVersionOutput is rule WS408. The output of `istioctl version` must name a release for each component.
 	UnreadableVersionOutput = finding.Rule{Code: "WS408", Severity: finding.SeverityError,
 		Meaning: "The output of `istioctl version` must name a release for each component.",
 		Source:  "istio/istio pkg/version/cobra.go"}
+	// NotARelease is rule WS409. A release is a number such as 1.24.1: moving tags, revision labels and incomplete
+	// numbers name none.
 	NotARelease = finding.Rule{Code: "WS409", Severity: finding.SeverityError,
 		Meaning: "A release is a number such as 1.24.1: moving tags, revision labels and incomplete numbers name none.",
 		Source:  "istio/istio pilot/pkg/model/context.go (istiod takes an unknown release for the newest; this library does not guess)"}
+	// OtherProductsRelease is rule WS410. Every release of Istio has the major number 1: other products number
+	// themselves apart from it.
 	OtherProductsRelease = finding.Rule{Code: "WS410", Severity: finding.SeverityError,
 		Meaning: "Every release of Istio has the major number 1: other products number themselves apart from it.",
 		Source:  "istio.io/latest/docs/releases/supported-releases"}
+	// ReleasesUnknown is rule WS411. Of a mesh with control planes alone, or proxies alone, the others' releases are
+	// unknown, and may be older.
 	ReleasesUnknown = finding.Rule{Code: "WS411", Severity: finding.Warning,
 		Meaning: "Of a mesh with control planes alone, or proxies alone, the others' releases are unknown, and may be older.",
 		Source:  "istio.io/latest/docs/releases/supported-releases (a control plane may be ahead of its proxies)"}
+	// ReleaseAfterNewest is rule WS412. A release later than the newest that this library has the facts of is taken for
+	// that one.
 	ReleaseAfterNewest = finding.Rule{Code: "WS412", Severity: finding.Warning,
 		Meaning: "A release later than the newest that this library has the facts of is taken for that one.",
 		Source:  "istio.io/latest/docs/releases/supported-releases"}

@@ -19,18 +19,26 @@ import (
 
 // What is wrong with options.
 var (
+	// BaseForOtherHost is rule WS310. The base DestinationRule must be for the host of the Service.
 	BaseForOtherHost = finding.Rule{Code: "WS310", Severity: finding.SeverityError,
 		Meaning: "The base DestinationRule must be for the host of the Service.",
 		Source:  "istio/istio pilot/pkg/model/push_context.go (destinationRule: one host, one rule)"}
+	// UnreadableProxyVersion is rule WS403. The constraint for proxyVersion must be readable and within what a pattern
+	// can say.
 	UnreadableProxyVersion = finding.Rule{Code: "WS403", Severity: finding.SeverityError,
 		Meaning: "The constraint for proxyVersion must be readable and within what a pattern can say.",
 		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch)"}
+	// ProxyVersionLeavesOutProxy is rule WS404. The constraint for proxyVersion must not leave out a proxy of the mesh:
+	// the DestinationRule has no such gate and upgrades the clients of that proxy all the same.
 	ProxyVersionLeavesOutProxy = finding.Rule{Code: "WS404", Severity: finding.SeverityError,
 		Meaning: "The constraint for proxyVersion must not leave out a proxy of the mesh: the DestinationRule has no such gate and upgrades the clients of that proxy all the same.",
 		Source:  "istio/istio pilot/pkg/model/envoyfilter.go (proxyMatch)"}
+	// APIVersionNotServed is rule WS405. The apiVersion must be one that every control plane of the mesh serves.
 	APIVersionNotServed = finding.Rule{Code: "WS405", Severity: finding.SeverityError,
 		Meaning: "The apiVersion must be one that every control plane of the mesh serves.",
 		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (networking.istio.io/v1 since 1.22)"}
+	// HostNotQualified is rule WS508. A host with a dot is taken as fully qualified: "service.namespace" names no
+	// Service.
 	HostNotQualified = finding.Rule{Code: "WS508", Severity: finding.SeverityError,
 		Meaning: "A host with a dot is taken as fully qualified: \"service.namespace\" names no Service.",
 		Source:  "istio/istio pkg/config/model.go (ResolveShortnameToFQDN); istio/api networking/v1alpha3/destination_rule.proto"}

@@ -24,30 +24,45 @@ import (
 
 // What else a plan has to say.
 var (
+	// GatewayFilterLeftOut is rule WS306. The gateway's EnvoyFilter is left out where the policy is DO_NOT_UPGRADE.
 	GatewayFilterLeftOut = finding.Rule{Code: "WS306", Severity: finding.Info,
 		Meaning: "The gateway's EnvoyFilter is left out where the policy is DO_NOT_UPGRADE.",
 		Source:  "Envoy docs intro/arch_overview/http/upgrades"}
+	// GatewayLosesWebSocketKey is rule WS307. A WebSocket that a browser opens over HTTP/2 has no Sec-WebSocket-Key,
+	// Envoy adds none towards HTTP/1.1, and most applications answer 400.
 	GatewayLosesWebSocketKey = finding.Rule{Code: "WS307", Severity: finding.Warning,
 		Meaning: "A WebSocket that a browser opens over HTTP/2 has no Sec-WebSocket-Key, Envoy adds none towards HTTP/1.1, and most applications answer 400.",
 		Source:  "envoyproxy/envoy#8547; shown by internal/e2e (TestGateway)"}
+	// PolicyRepeated is rule WS311. Port levels and subsets of the base rule with settings of their own got the policy
+	// too: they replace the destination's and would have dropped it.
 	PolicyRepeated = finding.Rule{Code: "WS311", Severity: finding.Info,
 		Meaning: "Port levels and subsets of the base rule with settings of their own got the policy too: they replace the destination's and would have dropped it.",
 		Source:  "istio/istio pilot/pkg/networking/util (GetPortLevelTrafficPolicy), pilot/pkg/networking/core (MergeSubsetTrafficPolicy)"}
+	// MeshPoolReplaced is rule WS312. From Istio 1.31 on, a connectionPool in a DestinationRule replaces that of
+	// MeshConfig.defaultTrafficPolicy for the host.
 	MeshPoolReplaced = finding.Rule{Code: "WS312", Severity: finding.Info,
 		Meaning: "From Istio 1.31 on, a connectionPool in a DestinationRule replaces that of MeshConfig.defaultTrafficPolicy for the host.",
 		Source:  "istio/istio releasenotes/notes/mesh-default-traffic-policy.yaml@release-1.31"}
+	// FilterInRootNamespace is rule WS313. An EnvoyFilter in the mesh's root namespace applies to pods of every
+	// namespace.
 	FilterInRootNamespace = finding.Rule{Code: "WS313", Severity: finding.Info,
 		Meaning: "An EnvoyFilter in the mesh's root namespace applies to pods of every namespace.",
 		Source:  "istio/istio pilot/pkg/model/push_context.go (EnvoyFilters); istio/api networking/v1alpha3/envoy_filter.proto"}
+	// V1alpha3ServedOnly is rule WS406. Istio before 1.5 serves DestinationRules as networking.istio.io/v1alpha3 only.
 	V1alpha3ServedOnly = finding.Rule{Code: "WS406", Severity: finding.Warning,
 		Meaning: "Istio before 1.5 serves DestinationRules as networking.istio.io/v1alpha3 only.",
 		Source:  "istio/istio install/kubernetes/helm/istio-init/files/crd-10.yaml@release-1.4"}
+	// PolicyIgnored is rule WS407. Istio before 1.6 accepts h2UpgradePolicy and ignores it.
 	PolicyIgnored = finding.Rule{Code: "WS407", Severity: finding.Warning,
 		Meaning: "Istio before 1.6 accepts h2UpgradePolicy and ignores it.",
 		Source:  "istio/istio#21809 (commit 65db4113895)"}
+	// FilterByPodLabel is rule WS314. With Options.ByPods the EnvoyFilter reaches the pods that carry the label
+	// wsmesh.dev/allow-connect alone, so the rule has to wait for the last of them.
 	FilterByPodLabel = finding.Rule{Code: "WS314", Severity: finding.Info,
 		Meaning: "With Options.ByPods the EnvoyFilter reaches the pods that carry the label wsmesh.dev/allow-connect alone, so the rule has to wait for the last of them.",
 		Source:  "istio/istio#19664 (a filter that changes the listeners of running pods ends their connections)"}
+	// BaseUpgradeTakenBack is rule WS315. UPGRADE at a level of the base rule that reaches ports which are not HTTP/1
+	// became DO_NOT_UPGRADE.
 	BaseUpgradeTakenBack = finding.Rule{Code: "WS315", Severity: finding.Info,
 		Meaning: "UPGRADE at a level of the base rule that reaches ports which are not HTTP/1 became DO_NOT_UPGRADE.",
 		Source:  "istio/istio pilot/pkg/networking/core/cluster_traffic_policy.go (shouldH2Upgrade: UPGRADE goes before the protocol of the port)"}

@@ -16,30 +16,43 @@ import (
 
 // What is wrong with a Service, or with one of its ports.
 var (
+	// InvalidServiceName is rule WS501. A Service needs a name that Kubernetes takes: a DNS label.
 	InvalidServiceName = finding.Rule{Code: "WS501", Severity: finding.SeverityError,
 		Meaning: "A Service needs a name that Kubernetes takes: a DNS label.",
 		Source:  "Kubernetes docs concepts/overview/working-with-objects/names"}
+	// InvalidNamespace is rule WS502. A namespace must be a DNS label.
 	InvalidNamespace = finding.Rule{Code: "WS502", Severity: finding.SeverityError,
 		Meaning: "A namespace must be a DNS label.",
 		Source:  "Kubernetes docs concepts/overview/working-with-objects/names"}
+	// NoWorkloadLabels is rule WS503. The labels of the server's pods must be given: a filter without them reaches every
+	// proxy of the namespace.
 	NoWorkloadLabels = finding.Rule{Code: "WS503", Severity: finding.SeverityError,
 		Meaning: "The labels of the server's pods must be given: a filter without them reaches every proxy of the namespace.",
 		Source:  "istio/istio pkg/config/validation/envoyfilter/envoyfilter.go (\"will be applied to all services in namespace\")"}
+	// InvalidWorkloadLabel is rule WS504. Labels that select pods need keys and values that Kubernetes takes; a wildcard
+	// selects nothing.
 	InvalidWorkloadLabel = finding.Rule{Code: "WS504", Severity: finding.SeverityError,
 		Meaning: "Labels that select pods need keys and values that Kubernetes takes; a wildcard selects nothing.",
 		Source:  "istio/istio pkg/config/validation/validation.go (ValidateAlphaWorkloadSelector)"}
+	// PortOutOfRange is rule WS505. A port is a number from 1 to 65535.
 	PortOutOfRange = finding.Rule{Code: "WS505", Severity: finding.SeverityError,
 		Meaning: "A port is a number from 1 to 65535.",
 		Source:  "Kubernetes docs concepts/services-networking/service"}
+	// PortNotHTTP1 is rule WS507. DO_NOT_UPGRADE, because the port is not explicitly HTTP/1: the application itself
+	// would be sent HTTP/2, or the policy has no effect.
 	PortNotHTTP1 = finding.Rule{Code: "WS507", Severity: finding.Warning,
 		Meaning: "DO_NOT_UPGRADE, because the port is not explicitly HTTP/1: the application itself would be sent HTTP/2, or the policy has no effect.",
 		Source:  "istio/istio pilot/pkg/networking/core/cluster_builder.go (setUpstreamProtocol), pkg/config/kube/conversion.go"}
+	// PortWithoutNumber is rule WS509. Of several ports, each needs a number: a DestinationRule tells ports apart by it.
 	PortWithoutNumber = finding.Rule{Code: "WS509", Severity: finding.SeverityError,
 		Meaning: "Of several ports, each needs a number: a DestinationRule tells ports apart by it.",
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto (PortSelector); Kubernetes docs concepts/services-networking/service"}
+	// PortNumberTwice is rule WS510. Each port of a Service is given once: a DestinationRule tells ports apart by the
+	// number alone.
 	PortNumberTwice = finding.Rule{Code: "WS510", Severity: finding.SeverityError,
 		Meaning: "Each port of a Service is given once: a DestinationRule tells ports apart by the number alone.",
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto (PortSelector)"}
+	// PortWithoutName is rule WS511. Where a Service has several ports, Kubernetes asks for a name of its own for each.
 	PortWithoutName = finding.Rule{Code: "WS511", Severity: finding.SeverityError,
 		Meaning: "Where a Service has several ports, Kubernetes asks for a name of its own for each.",
 		Source:  "Kubernetes docs concepts/services-networking/service"}

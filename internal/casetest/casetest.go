@@ -147,7 +147,7 @@ func parseMesh(text string) (wsmesh.Mesh, error) {
 // parseReleases reads releases with spaces in between.
 func parseReleases(text string) ([]version.Release, error) {
 	var releases []version.Release
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		r, err := version.Parse(word)
 		if err != nil {
 			return nil, err
@@ -185,7 +185,7 @@ func parseFile(name, text string, where func(line int) string) (File, error) {
 // parseCodes reads the codes of the findings that are expected on a line.
 func parseCodes(text string, line int, where string) ([]Want, error) {
 	var wants []Want
-	for _, code := range strings.Fields(text) {
+	for code := range strings.FieldsSeq(text) {
 		if !slices.ContainsFunc(audit.Rules(), func(r finding.Rule) bool { return r.Code == code }) {
 			return nil, fmt.Errorf("%s: no rule is %q", where, code)
 		}

@@ -80,9 +80,7 @@ func TestFindMessageAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range found {
 		found[i] = make([]protoreflect.MessageType, len(names))
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for n := range names {
 				n := (n + i*len(names)/len(found)) % len(names) // each begins elsewhere
 				mt, err := types.FindMessageByName(names[n])
@@ -91,7 +89,7 @@ func TestFindMessageAtOnce(t *testing.T) {
 				}
 				found[i][n] = mt
 			}
-		}()
+		})
 	}
 	wg.Wait()
 	for i := range found {

@@ -515,7 +515,7 @@ func (w *walker) scalar(v value, fd protoreflect.FieldDescriptor) (x protoreflec
 	case protoreflect.BytesKind:
 		m := &wrapperspb.BytesValue{}
 		ok := w.string(v, m.ProtoReflect(), "write the bytes in base64")
-		return protoreflect.ValueOfBytes(m.Value), ok
+		return protoreflect.ValueOfBytes(m.GetValue()), ok
 	case protoreflect.EnumKind:
 		return w.enum(v, fd)
 	default:

@@ -37,24 +37,24 @@ import (
 func intMap() proto.Message {
 	entry := func(name string, key descriptorpb.FieldDescriptorProto_Type) *descriptorpb.DescriptorProto {
 		return &descriptorpb.DescriptorProto{
-			Name:    proto.String(name),
-			Options: &descriptorpb.MessageOptions{MapEntry: proto.Bool(true)},
+			Name:    new(name),
+			Options: &descriptorpb.MessageOptions{MapEntry: new(true)},
 			Field: []*descriptorpb.FieldDescriptorProto{
-				{Name: proto.String("key"), Number: proto.Int32(1), Type: key.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()},
-				{Name: proto.String("value"), Number: proto.Int32(2), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()},
+				{Name: new("key"), Number: proto.Int32(1), Type: key.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()},
+				{Name: new("value"), Number: proto.Int32(2), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()},
 			},
 		}
 	}
 	field := func(name string, number int32, entry string) *descriptorpb.FieldDescriptorProto {
-		return &descriptorpb.FieldDescriptorProto{Name: proto.String(name), Number: proto.Int32(number), TypeName: proto.String(".test.Maps." + entry),
+		return &descriptorpb.FieldDescriptorProto{Name: new(name), Number: new(number), TypeName: new(".test.Maps." + entry),
 			Type: descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()}
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("test.proto"), Package: proto.String("test"), Syntax: proto.String("proto3"),
+		Name: new("test.proto"), Package: new("test"), Syntax: new("proto3"),
 		MessageType: []*descriptorpb.DescriptorProto{{
-			Name: proto.String("Maps"),
+			Name: new("Maps"),
 			Field: []*descriptorpb.FieldDescriptorProto{field("m", 1, "MEntry"), field("b", 2, "BEntry"),
-				{Name: proto.String("f"), Number: proto.Int32(3), Type: descriptorpb.FieldDescriptorProto_TYPE_FLOAT.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}},
+				{Name: new("f"), Number: proto.Int32(3), Type: descriptorpb.FieldDescriptorProto_TYPE_FLOAT.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}},
 			NestedType: []*descriptorpb.DescriptorProto{entry("MEntry", descriptorpb.FieldDescriptorProto_TYPE_INT32), entry("BEntry", descriptorpb.FieldDescriptorProto_TYPE_BOOL)},
 		}},
 	}, nil)

@@ -419,9 +419,7 @@ func TestAppendYAMLIsSafeForConcurrentUse(t *testing.T) {
 	}
 	var group sync.WaitGroup
 	for range 8 {
-		group.Add(1)
-		go func() {
-			defer group.Done()
+		group.Go(func() {
 			for range 200 {
 				if _, err := rule.AppendYAML(nil); err != nil {
 					t.Error(err)
@@ -430,7 +428,7 @@ func TestAppendYAMLIsSafeForConcurrentUse(t *testing.T) {
 					t.Errorf("the YAML is %s (%v)", got, err)
 				}
 			}
-		}()
+		})
 	}
 	group.Wait()
 }

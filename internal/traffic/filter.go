@@ -13,7 +13,7 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -132,13 +132,13 @@ func (p *Patch) Text(names ...string) string {
 
 // Connects reports whether the patch merges allow_connect into an HttpConnectionManager.
 func (p *Patch) Connects() bool {
-	manager, ok := p.Config.(*managerv3.HttpConnectionManager)
+	manager, ok := p.Config.(*hcmv3.HttpConnectionManager)
 	return ok && p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_MERGE && manager.GetHttp2ProtocolOptions().GetAllowConnect()
 }
 
 // OnlyConnects reports whether the patch sets allow_connect and nothing else.
 func (p *Patch) OnlyConnects() bool {
-	return p.Connects() && proto.Equal(p.Config, &managerv3.HttpConnectionManager{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true}})
+	return p.Connects() && proto.Equal(p.Config, &hcmv3.HttpConnectionManager{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true}})
 }
 
 // Context returns the context that the patch is for.
@@ -322,14 +322,15 @@ func (m *Model) filtersOf(w *Workload) []*Filter {
 	asked := slices.DeleteFunc(slices.Sorted(maps.Keys(labels)), func(k string) bool {
 		return !slices.ContainsFunc(namespaces, func(ns string) bool { return len(m.filtersBy[podKey{ns, k, labels[k]}]) > 0 })
 	})
-	key := strings.Join(namespaces, " ")
+	var key strings.Builder
+	key.WriteString(strings.Join(namespaces, " "))
 	for _, k := range asked {
-		key += "\x00" + k + "=" + labels[k]
+		key.WriteString("\x00" + k + "=" + labels[k])
 	}
 	if !w.IsKnown() {
-		key += "\x00supposed " + Labels(labels) // of which any label may contradict a filter
+		key.WriteString("\x00supposed " + Labels(labels)) // of which any label may contradict a filter
 	}
-	if filters, ok := m.filtersFor[key]; ok {
+	if filters, ok := m.filtersFor[key.String()]; ok {
 		return filters
 	}
 	var out []*Filter
@@ -345,7 +346,7 @@ func (m *Model) filtersOf(w *Workload) []*Filter {
 			}
 		}
 	}
-	m.filtersFor[key] = out
+	m.filtersFor[key.String()] = out
 	return out
 }
 

@@ -366,14 +366,15 @@ func (m *Model) verdict(r *Reach, p *PortReach) (Verdict, string) {
 
 // backend returns the workloads behind the Service with what their proxies accept.
 func (m *Model) backend(r *Reach, subset map[string]string) *Backend {
-	key := r.Service.InNamespace() + "\x00" + Labels(r.Service.Selector) + "\x00" + Labels(subset) + "\x00" + strconv.FormatBool(r.plain())
+	var key strings.Builder
+	key.WriteString(r.Service.InNamespace() + "\x00" + Labels(r.Service.Selector) + "\x00" + Labels(subset) + "\x00" + strconv.FormatBool(r.plain()))
 	for _, p := range r.Ports {
 		if p.Kind == r.judged() {
 			port := r.Service.Ports[p.Index]
-			key += "\x00" + strconv.Itoa(int(port.Port)) + " " + port.TargetPort
+			key.WriteString("\x00" + strconv.Itoa(int(port.Port)) + " " + port.TargetPort)
 		}
 	}
-	if b, ok := m.backends[key]; ok {
+	if b, ok := m.backends[key.String()]; ok {
 		return b
 	}
 	workloads, known := m.podsOf(r.Service, subset)
@@ -387,7 +388,7 @@ func (m *Model) backend(r *Reach, subset map[string]string) *Backend {
 		pods = append(pods, p)
 	}
 	b := newBackend(pods, known)
-	m.backends[key] = b
+	m.backends[key.String()] = b
 	return b
 }
 

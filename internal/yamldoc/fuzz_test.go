@@ -87,7 +87,7 @@ func isFinite(v any) bool {
 
 // kubectls returns what kubectl makes of a text: JSON is read as it is, and all else by sigs.k8s.io/yaml, between two
 // "---" lines. It reports false where the text is not one document to it.
-func kubectls(text []byte) (v any, err error, ok bool) {
+func kubectls(text []byte) (v any, ok bool, err error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	var pieces [][]byte
 	for line := range bytes.Lines(text) {
@@ -98,15 +98,15 @@ func kubectls(text []byte) (v any, err error, ok bool) {
 	}
 	for _, piece := range pieces {
 		if _, err := yaml.YAMLToJSON(piece); err != nil && isBlank(piece) {
-			return nil, err, true
+			return nil, true, err
 		}
 	}
 	pieces = slices.DeleteFunc(pieces, isBlank)
 	if len(pieces) != 1 {
-		return nil, nil, false
+		return nil, false, nil
 	}
 	v, err = kubectlOne(pieces[0])
-	return v, err, true
+	return v, true, err
 }
 
 // goesOn reports whether a document ends before the text does.
@@ -150,7 +150,7 @@ func check(t *testing.T, text []byte) {
 	if root != nil {
 		inside(t, text, root)
 	}
-	want, err, ok := kubectls(text)
+	want, ok, err := kubectls(text)
 	if !ok {
 		return
 	}

@@ -5,6 +5,7 @@ package yamldoc
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
@@ -14,9 +15,9 @@ import (
 )
 
 // normalize makes of a tree as goyaml.v3 reads it one as kubectl reads it, in place. Kubectl reads with
-// sigs.k8s.io/yaml, which is goyaml.v2 and makes JSON of what that gives. It returns how many keys and values there are
-// in the tree, as goyaml.v2 counts them to find aliases that blow a document up.
-func (r *reader) normalize(n *yaml.Node) int {
+// sigs.k8s.io/yaml, which is goyaml.v2 and makes JSON of what that gives. It counts the keys and values of the tree as
+// goyaml.v2 does to find aliases that blow a document up.
+func (r *reader) normalize(n *yaml.Node) {
 	before := r.visited
 	if n.Kind == yaml.ScalarNode && !r.isJSON {
 		r.scalar(n)
@@ -36,11 +37,9 @@ func (r *reader) normalize(n *yaml.Node) int {
 			r.path.Pop()
 		}
 	}
-	cost := r.visited - before
 	if n.Anchor != "" {
-		r.anchors[n] = anchor{cost: cost}
+		r.anchors[n] = anchor{cost: r.visited - before}
 	}
-	return cost
 }
 
 func (r *reader) open(n *yaml.Node) {
@@ -188,8 +187,8 @@ func mergeOrder(n *yaml.Node) []*yaml.Node {
 		return []*yaml.Node{n}
 	}
 	list := make([]*yaml.Node, 0, len(n.Content))
-	for i := len(n.Content) - 1; i >= 0; i-- {
-		list = append(list, n.Content[i])
+	for _, v := range slices.Backward(n.Content) {
+		list = append(list, v)
 	}
 	return list
 }

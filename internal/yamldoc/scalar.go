@@ -29,7 +29,7 @@ func init() {
 		"true":  "y Y yes Yes YES true True TRUE on On ON",
 		"false": "n N no No NO false False FALSE off Off OFF",
 	} {
-		for _, s := range strings.Fields(spellings) {
+		for s := range strings.FieldsSeq(spellings) {
 			words[s] = struct{ tag, value string }{boolTag, value}
 		}
 	}

@@ -23,27 +23,41 @@ const (
 
 // Which proxies an EnvoyFilter reaches.
 var (
+	// UnneededAllowConnect is rule WS342. An EnvoyFilter that accepts WebSocket over HTTP/2 has no use where no client
+	// speaks HTTP/2 to the workload.
 	UnneededAllowConnect = finding.Rule{Code: "WS342", Severity: finding.Info,
 		Meaning: "An EnvoyFilter that accepts WebSocket over HTTP/2 has no use where no client speaks HTTP/2 to the workload.",
 		Source:  "Envoy docs intro/arch_overview/http/upgrades"}
+	// SelectsNoWorkload is rule WS343. An EnvoyFilter whose labels select no workload does nothing, without a word.
 	SelectsNoWorkload = finding.Rule{Code: "WS343", Severity: finding.Warning,
 		Meaning: "An EnvoyFilter whose labels select no workload does nothing, without a word.",
 		Source:  istioFilters}
+	// WorkloadsElsewhere is rule WS344. An EnvoyFilter selects workloads of its own namespace, and of others only from
+	// Istio's root namespace.
 	WorkloadsElsewhere = finding.Rule{Code: "WS344", Severity: finding.Warning,
 		Meaning: "An EnvoyFilter selects workloads of its own namespace, and of others only from Istio's root namespace.",
 		Source:  istioFilters}
+	// TargetRefsMissSidecars is rule WS345. An EnvoyFilter with targetRefs reaches no sidecar.
 	TargetRefsMissSidecars = finding.Rule{Code: "WS345", Severity: finding.Warning,
 		Meaning: "An EnvoyFilter with targetRefs reaches no sidecar.",
 		Source:  "istio/istio pilot/pkg/model/policyattachment.go"}
+	// FilterForWholeMesh is rule WS349. In Istio's root namespace an EnvoyFilter without a selector applies to every
+	// proxy of the mesh.
 	FilterForWholeMesh = finding.Rule{Code: "WS349", Severity: finding.Warning,
 		Meaning: "In Istio's root namespace an EnvoyFilter without a selector applies to every proxy of the mesh.",
 		Source:  istioFilters}
+	// FilterForAllNamespaces is rule WS350. In Istio's root namespace an EnvoyFilter selects workloads of every
+	// namespace.
 	FilterForAllNamespaces = finding.Rule{Code: "WS350", Severity: finding.Info,
 		Meaning: "In Istio's root namespace an EnvoyFilter selects workloads of every namespace.",
 		Source:  istioFilters}
+	// RevisionReadsAlone is rule WS357. An object with the label istio.io/rev is read by the control plane of that
+	// revision alone.
 	RevisionReadsAlone = finding.Rule{Code: "WS357", Severity: finding.Warning,
 		Meaning: "An object with the label istio.io/rev is read by the control plane of that revision alone.",
 		Source:  "istio/istio pkg/config/model.go (ObjectInRevision)"}
+	// TargetRefsIgnored is rule WS448. istiod before 1.27 ignores targetRefs: the EnvoyFilter applies to every workload
+	// of its namespace.
 	TargetRefsIgnored = finding.Rule{Code: "WS448", Severity: finding.Warning,
 		Meaning: "istiod before 1.27 ignores targetRefs: the EnvoyFilter applies to every workload of its namespace.",
 		Source:  "istio/istio#56476; " + istioFilters}
@@ -176,12 +190,17 @@ func (a *auditor) missed(f *traffic.Filter) bool {
 
 // What an allow_connect patch is for.
 var (
+	// AllowConnectOutbound is rule WS346. allow_connect is for the side of a proxy that accepts connections: on the
+	// outbound side of a sidecar it changes nothing for the server.
 	AllowConnectOutbound = finding.Rule{Code: "WS346", Severity: finding.Warning,
 		Meaning: "allow_connect is for the side of a proxy that accepts connections: on the outbound side of a sidecar it changes nothing for the server.",
 		Source:  istioPatch + " (patchContextMatch)"}
+	// ServicePortInMatch is rule WS347. On the inbound side match.listener.portNumber is the container's port, and not
+	// that of the Service.
 	ServicePortInMatch = finding.Rule{Code: "WS347", Severity: finding.Warning,
 		Meaning: "On the inbound side match.listener.portNumber is the container's port, and not that of the Service.",
 		Source:  istioPatch + " (filterChainMatch)"}
+	// NoSuchFilter is rule WS348. A match on a filter name that no filter has changes nothing, without a word.
 	NoSuchFilter = finding.Rule{Code: "WS348", Severity: finding.Warning,
 		Meaning: "A match on a filter name that no filter has changes nothing, without a word.",
 		Source:  istioPatch + " (networkFilterMatch)"}
@@ -216,18 +235,26 @@ func (a *auditor) connect(f *traffic.Filter, p *traffic.Patch) {
 
 // Which releases a patch is for.
 var (
+	// PatternLeavesOutProxy is rule WS441. The proxyVersion of an allow_connect patch must not leave out a proxy of the
+	// mesh: the DestinationRule has no such gate.
 	PatternLeavesOutProxy = finding.Rule{Code: "WS441", Severity: finding.SeverityError,
 		Meaning: "The proxyVersion of an allow_connect patch must not leave out a proxy of the mesh: the DestinationRule has no such gate.",
 		Source:  istioProxyMatch}
+	// PatternMatchesNoProxy is rule WS442. A patch whose proxyVersion matches no release of the mesh does nothing.
 	PatternMatchesNoProxy = finding.Rule{Code: "WS442", Severity: finding.Warning,
 		Meaning: "A patch whose proxyVersion matches no release of the mesh does nothing.",
 		Source:  istioProxyMatch}
+	// PatternCutsNumber is rule WS443. A proxyVersion that stops within a number matches releases that it does not mean:
+	// ^1\.2 is found in 1.2 and in 1.20.
 	PatternCutsNumber = finding.Rule{Code: "WS443", Severity: finding.Warning,
 		Meaning: "A proxyVersion that stops within a number matches releases that it does not mean: ^1\\.2 is found in 1.2 and in 1.20.",
 		Source:  "istio/istio#43602; " + istioProxyMatch}
+	// PatternGatesNothing is rule WS444. A proxyVersion that matches every release gates nothing.
 	PatternGatesNothing = finding.Rule{Code: "WS444", Severity: finding.Info,
 		Meaning: "A proxyVersion that matches every release gates nothing.",
 		Source:  istioProxyMatch}
+	// PatternMissesNextRelease is rule WS445. A proxyVersion that does not match the release after the newest takes the
+	// patch away with the next upgrade of Istio.
 	PatternMissesNextRelease = finding.Rule{Code: "WS445", Severity: finding.Info,
 		Meaning: "A proxyVersion that does not match the release after the newest takes the patch away with the next upgrade of Istio.",
 		Source:  "istio/istio#38214; " + istioProxyMatch}

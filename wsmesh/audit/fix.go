@@ -426,14 +426,14 @@ func (s setting) change(text []byte, root *yamldoc.Node, index *yamldoc.Index, i
 	if bytes.Contains(text, []byte("\r\n")) {
 		newline = "\r\n"
 	}
-	block := ""
+	var block strings.Builder
 	for i, key := range keys {
-		block += key + ":"
+		block.WriteString(key + ":")
 		if i < len(keys)-1 {
-			block += newline + strings.Repeat(" ", column+2*(i+1))
+			block.WriteString(newline + strings.Repeat(" ", column+2*(i+1)))
 		}
 	}
-	return insertion{start, start, []byte(block + " " + written(s.value, false) + newline + strings.Repeat(" ", column))}, true
+	return insertion{start, start, []byte(block.String() + " " + written(s.value, false) + newline + strings.Repeat(" ", column))}, true
 }
 
 // written returns a string without control characters as a scalar.

@@ -12,7 +12,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
 	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
-	managerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -25,21 +25,31 @@ import (
 
 // What of a filter breaks WebSockets.
 var (
+	// TimeoutEndsWebSockets is rule WS356. A timeout or limit that an EnvoyFilter sets ends WebSockets that are open.
 	TimeoutEndsWebSockets = finding.Rule{Code: "WS356", Severity: finding.Warning,
 		Meaning: "A timeout or limit that an EnvoyFilter sets ends WebSockets that are open.",
 		Source:  "envoyproxy/envoy api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto, api/envoy/config/core/v3/protocol.proto"}
+	// BufferHoldsHandshake is rule WS358. A buffer filter waits for the end of a request, which a WebSocket does not
+	// have.
 	BufferHoldsHandshake = finding.Rule{Code: "WS358", Severity: finding.Warning,
 		Meaning: "A buffer filter waits for the end of a request, which a WebSocket does not have.",
 		Source:  "istio/istio#58926, istio/istio#36545; envoyproxy/envoy#19645"}
+	// GatewayWithoutKey is rule WS360. A WebSocket that a browser opens over HTTP/2 has no Sec-WebSocket-Key, Envoy adds
+	// none towards HTTP/1.1, and most applications answer 400.
 	GatewayWithoutKey = finding.Rule{Code: "WS360", Severity: finding.Warning,
 		Meaning: "A WebSocket that a browser opens over HTTP/2 has no Sec-WebSocket-Key, Envoy adds none towards HTTP/1.1, and most applications answer 400.",
 		Source:  "envoyproxy/envoy#8547; RFC 8441, section 5"}
+	// PatchedInboundHTTP2 is rule WS362. A patch of a sidecar's inbound cluster that sets HTTP/2 sends the application
+	// WebSockets as extended CONNECT.
 	PatchedInboundHTTP2 = finding.Rule{Code: "WS362", Severity: finding.Warning,
 		Meaning: "A patch of a sidecar's inbound cluster that sets HTTP/2 sends the application WebSockets as extended CONNECT.",
 		Source:  "istio/istio pilot/pkg/networking/core/envoyfilter/cluster_patch.go; RFC 8441"}
+	// LuaHoldsHandshake is rule WS363. A Lua filter that reads the whole body waits for the end of a request or
+	// response, which a WebSocket does not have.
 	LuaHoldsHandshake = finding.Rule{Code: "WS363", Severity: finding.Warning,
 		Meaning: "A Lua filter that reads the whole body waits for the end of a request or response, which a WebSocket does not have.",
 		Source:  "Envoy docs configuration/http/http_filters/lua_filter (body())"}
+	// RouteRefusesUpgrade is rule WS364. A route on which upgrades to WebSocket are disabled answers 403.
 	RouteRefusesUpgrade = finding.Rule{Code: "WS364", Severity: finding.Warning,
 		Meaning: "A route on which upgrades to WebSocket are disabled answers 403.",
 		Source:  "Envoy docs intro/arch_overview/http/upgrades (route-level upgrade_configs)"}
@@ -59,7 +69,7 @@ func (a *auditor) harms(f *traffic.Filter, p *traffic.Patch) {
 			a.add(LuaHoldsHandshake, f.Object, p.Path+".patch.value", "the Lua filter calls body(), which waits for the end of a WebSocket's request or response, and the handshake hangs",
 				"where the workloads serve WebSockets, call it only if the header upgrade is not websocket, or read bodyChunks()")
 		}
-	case *managerv3.HttpConnectionManager:
+	case *hcmv3.HttpConnectionManager:
 		gateway := p.Context() == networking.EnvoyFilter_GATEWAY && config.GetHttp2ProtocolOptions().GetAllowConnect()
 		if gateway && !a.givesKey(f) && a.once(GatewayWithoutKey.Code, f.String()) {
 			a.add(GatewayWithoutKey, f.Object, p.ValuePath("typed_config", "http2_protocol_options", "allow_connect"),
@@ -91,7 +101,7 @@ func (a *auditor) timeouts(f *traffic.Filter, p *traffic.Patch) {
 	}
 	var limits []limit
 	switch m := p.Config.(type) {
-	case *managerv3.HttpConnectionManager:
+	case *hcmv3.HttpConnectionManager:
 		limits = []limit{
 			{m.GetStreamIdleTimeout(), []string{"typed_config", "stream_idle_timeout"}, true},
 			{m.GetCommonHttpProtocolOptions().GetMaxStreamDuration(), []string{"typed_config", "common_http_protocol_options", "max_stream_duration"}, false},

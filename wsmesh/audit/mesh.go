@@ -11,9 +11,11 @@ import (
 
 // What the configuration of the mesh does to WebSockets.
 var (
+	// MeshWideUpgrade is rule WS355. UPGRADE for the whole mesh reaches every port named for HTTP, WebSockets included.
 	MeshWideUpgrade = finding.Rule{Code: "WS355", Severity: finding.Warning,
 		Meaning: "UPGRADE for the whole mesh reaches every port named for HTTP, WebSockets included.",
 		Source:  "istio/istio#39566; pilot/pkg/networking/core/cluster_traffic_policy.go (shouldH2Upgrade)"}
+	// EdgeSettings is rule WS450. Connection settings of Istio 1.31 for the edge end idle WebSockets after five minutes.
 	EdgeSettings = finding.Rule{Code: "WS450", Severity: finding.Warning,
 		Meaning: "Connection settings of Istio 1.31 for the edge end idle WebSockets after five minutes.",
 		Source:  "istio/istio pilot/pkg/networking/core/connection_settings.go@release-1.31"}

@@ -21,24 +21,36 @@ const istioLookup = "istio/istio pilot/pkg/model/push_context.go (destinationRul
 
 // DestinationRules in the light of the mesh's releases.
 var (
+	// UpgradeBeforeBoundary is rule WS440. UPGRADE is documented for meshes whose every release is 1.12 or later.
 	UpgradeBeforeBoundary = finding.Rule{Code: "WS440", Severity: finding.Warning,
 		Meaning: "UPGRADE is documented for meshes whose every release is 1.12 or later.",
 		Source:  "Alibaba Cloud Service Mesh documents (WebSocket over HTTP/2 from Istio 1.12 on); upstream code shows no change there, istio/istio#33534"}
+	// VersionNotServed is rule WS446. The apiVersion of a DestinationRule must be one that every control plane of the
+	// mesh serves.
 	VersionNotServed = finding.Rule{Code: "WS446", Severity: finding.SeverityError,
 		Meaning: "The apiVersion of a DestinationRule must be one that every control plane of the mesh serves.",
 		Source:  "istio/api kubernetes/customresourcedefinitions.gen.yaml (v1beta1 since 1.5, v1 since 1.22)"}
+	// PolicyIgnored is rule WS447. Istio before 1.6 accepts h2UpgradePolicy and ignores it.
 	PolicyIgnored = finding.Rule{Code: "WS447", Severity: finding.Warning,
 		Meaning: "Istio before 1.6 accepts h2UpgradePolicy and ignores it.",
 		Source:  "istio/istio#21809 (commit 65db4113895)"}
+	// ReplacesMeshPool is rule WS449. From Istio 1.31 on, a connectionPool in a DestinationRule replaces that of
+	// MeshConfig.defaultTrafficPolicy for the host.
 	ReplacesMeshPool = finding.Rule{Code: "WS449", Severity: finding.Warning,
 		Meaning: "From Istio 1.31 on, a connectionPool in a DestinationRule replaces that of MeshConfig.defaultTrafficPolicy for the host.",
 		Source:  "istio/istio releasenotes/notes/mesh-default-traffic-policy.yaml@release-1.31"}
+	// HeaderCaseKeepsHTTP1 is rule WS451. From Istio 1.28 on, preserveHttp1HeaderCase keeps HTTP/1.1 to ports named for
+	// HTTP in spite of UPGRADE.
 	HeaderCaseKeepsHTTP1 = finding.Rule{Code: "WS451", Severity: finding.Info,
 		Meaning: "From Istio 1.28 on, preserveHttp1HeaderCase keeps HTTP/1.1 to ports named for HTTP in spite of UPGRADE.",
 		Source:  "istio/istio commit 531c61709aa, pilot/pkg/networking/core/cluster_builder.go"}
+	// LimitsWebSockets is rule WS366. Each open WebSocket counts as a connection over HTTP/1.1 and as a request over
+	// both protocols, for as long as it is open.
 	LimitsWebSockets = finding.Rule{Code: "WS366", Severity: finding.Info,
 		Meaning: "Each open WebSocket counts as a connection over HTTP/1.1 and as a request over both protocols, for as long as it is open.",
 		Source:  "Envoy docs intro/arch_overview/upstream/circuit_breaking; measured on Envoy 1.40.0"}
+	// FieldTooNew is rule WS452. A field or value that a control plane's release does not have yet is refused or dropped
+	// there.
 	FieldTooNew = finding.Rule{Code: "WS452", Severity: finding.Warning,
 		Meaning: "A field or value that a control plane's release does not have yet is refused or dropped there.",
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto and envoy_filter.proto, by release branch"}
@@ -162,18 +174,27 @@ func (a *auditor) newFields(o *manifests.Object, used []usedField) {
 
 // DestinationRules beside each other.
 var (
+	// SameHost is rule WS351. Of several DestinationRules for one host in one namespace, the oldest with a trafficPolicy
+	// holds whole, and the others' is ignored.
 	SameHost = finding.Rule{Code: "WS351", Severity: finding.Warning,
 		Meaning: "Of several DestinationRules for one host in one namespace, the oldest with a trafficPolicy holds whole, and the others' is ignored.",
 		Source:  "istio/istio pilot/pkg/model/destination_rule.go (mergeDestinationRule); istio/istio#51545"}
+	// HidesOwnRule is rule WS352. A DestinationRule in the clients' own namespace hides the one in the Service's
+	// namespace from them.
 	HidesOwnRule = finding.Rule{Code: "WS352", Severity: finding.Warning,
 		Meaning: "A DestinationRule in the clients' own namespace hides the one in the Service's namespace from them.",
 		Source:  istioLookup}
+	// HiddenInRoot is rule WS353. A DestinationRule in Istio's root namespace is hidden by one in the Service's
+	// namespace.
 	HiddenInRoot = finding.Rule{Code: "WS353", Severity: finding.Warning,
 		Meaning: "A DestinationRule in Istio's root namespace is hidden by one in the Service's namespace.",
 		Source:  istioLookup}
+	// WildcardNotInherited is rule WS354. A DestinationRule for a name inherits nothing from one for a wildcard that the
+	// name matches.
 	WildcardNotInherited = finding.Rule{Code: "WS354", Severity: finding.Warning,
 		Meaning: "A DestinationRule for a name inherits nothing from one for a wildcard that the name matches.",
 		Source:  "istio/istio pilot/pkg/model/push_context.go (MostSpecificHostMatch)"}
+	// HostIsNoService is rule WS359. A DestinationRule whose host is no Service does nothing.
 	HostIsNoService = finding.Rule{Code: "WS359", Severity: finding.Warning,
 		Meaning: "A DestinationRule whose host is no Service does nothing.",
 		Source:  "istio/istio pkg/config/analysis/msg/messages.yaml (IST0174)"}

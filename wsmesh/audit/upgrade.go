@@ -25,51 +25,80 @@ const (
 
 // What becomes of the WebSockets that are sent to a Service over HTTP/2.
 var (
+	// NoAllowConnect is rule WS340. UPGRADE needs an EnvoyFilter that lets the server's proxies accept WebSocket over
+	// HTTP/2: without it clients get 503.
 	NoAllowConnect = finding.Rule{Code: "WS340", Severity: finding.SeverityError,
 		Meaning: "UPGRADE needs an EnvoyFilter that lets the server's proxies accept WebSocket over HTTP/2: without it clients get 503.",
 		Source:  envoyUpgrades}
+	// AllowConnectForSome is rule WS341. UPGRADE needs an EnvoyFilter for all of the workloads behind the host: those
+	// without it answer 503.
 	AllowConnectForSome = finding.Rule{Code: "WS341", Severity: finding.SeverityError,
 		Meaning: "UPGRADE needs an EnvoyFilter for all of the workloads behind the host: those without it answer 503.",
 		Source:  envoyUpgrades}
+	// PortIsHTTP2 is rule WS540. On a port named for HTTP/2 the application itself is sent WebSocket as an extended
+	// CONNECT.
 	PortIsHTTP2 = finding.Rule{Code: "WS540", Severity: finding.Warning,
 		Meaning: "On a port named for HTTP/2 the application itself is sent WebSocket as an extended CONNECT.",
 		Source:  istioProtocol}
+	// PortIsBytes is rule WS541. UPGRADE on a port that sidecars pass on as bytes makes gateways, which route HTTP to
+	// it, send the application HTTP/2.
 	PortIsBytes = finding.Rule{Code: "WS541", Severity: finding.Warning,
 		Meaning: "UPGRADE on a port that sidecars pass on as bytes makes gateways, which route HTTP to it, send the application HTTP/2.",
 		Source:  "istio/istio pilot/pkg/networking/core/cluster_traffic_policy.go (shouldH2Upgrade asks for no protocol where a rule says UPGRADE)"}
+	// PortIsSniffed is rule WS542. On a port whose protocol is sniffed, UPGRADE sends the application HTTP/2, or does
+	// nothing from 1.28 on.
 	PortIsSniffed = finding.Rule{Code: "WS542", Severity: finding.Warning,
 		Meaning: "On a port whose protocol is sniffed, UPGRADE sends the application HTTP/2, or does nothing from 1.28 on.",
 		Source:  istioProtocol}
+	// UnknownAppProtocol is rule WS543. The appProtocol kubernetes.io/ws is HTTP since Istio 1.24, and unknown before.
 	UnknownAppProtocol = finding.Rule{Code: "WS543", Severity: finding.Warning,
 		Meaning: "The appProtocol kubernetes.io/ws is HTTP since Istio 1.24, and unknown before.",
 		Source:  "istio/istio commit 2ea3753be92, pkg/config/kube/conversion.go"}
+	// PolicyOnHTTP2Port is rule WS544. DO_NOT_UPGRADE does not bring HTTP/1.1 back to a port named for HTTP/2.
 	PolicyOnHTTP2Port = finding.Rule{Code: "WS544", Severity: finding.Warning,
 		Meaning: "DO_NOT_UPGRADE does not bring HTTP/1.1 back to a port named for HTTP/2.",
 		Source:  istioProtocol}
+	// UpgradeInAmbient is rule WS545. UPGRADE must not reach pods in ambient mode: ztunnel passes the HTTP/2 on to the
+	// application itself.
 	UpgradeInAmbient = finding.Rule{Code: "WS545", Severity: finding.SeverityError,
 		Meaning: "UPGRADE must not reach pods in ambient mode: ztunnel passes the HTTP/2 on to the application itself.",
 		Source:  "istio/istio tests/integration/ambient/baseline_test.go@release-1.31 (TestWaypoint: the application sees HTTP/2.0)"}
+	// UpgradeBehindWaypoint is rule WS546. Behind a waypoint UPGRADE holds for the waypoint's own connections, which no
+	// sidecar EnvoyFilter is on.
 	UpgradeBehindWaypoint = finding.Rule{Code: "WS546", Severity: finding.Warning,
 		Meaning: "Behind a waypoint UPGRADE holds for the waypoint's own connections, which no sidecar EnvoyFilter is on.",
 		Source:  "istio/istio pilot/pkg/networking/core/cluster_waypoint.go (applyH2Upgrade)"}
+	// UpgradeWithoutSidecar is rule WS547. UPGRADE must not reach pods without a sidecar: nothing there accepts
+	// WebSocket over HTTP/2.
 	UpgradeWithoutSidecar = finding.Rule{Code: "WS547", Severity: finding.SeverityError,
 		Meaning: "UPGRADE must not reach pods without a sidecar: nothing there accepts WebSocket over HTTP/2.",
 		Source:  "istio/istio#39566"}
+	// UpgradeOutsideMesh is rule WS548. UPGRADE for hosts outside the mesh sends HTTP/2 to servers that may not speak
+	// it.
 	UpgradeOutsideMesh = finding.Rule{Code: "WS548", Severity: finding.Warning,
 		Meaning: "UPGRADE for hosts outside the mesh sends HTTP/2 to servers that may not speak it.",
 		Source:  "istio/istio#39566"}
+	// WorkloadsUnknown is rule WS549. Without the workloads behind a Service, only its selector says which EnvoyFilters
+	// reach them.
 	WorkloadsUnknown = finding.Rule{Code: "WS549", Severity: finding.Info,
 		Meaning: "Without the workloads behind a Service, only its selector says which EnvoyFilters reach them.",
 		Source:  istioFilters}
+	// ServiceUnknown is rule WS551. Without the Service of its host, what becomes of the WebSockets that a
+	// DestinationRule upgrades is unknown.
 	ServiceUnknown = finding.Rule{Code: "WS551", Severity: finding.Info,
 		Meaning: "Without the Service of its host, what becomes of the WebSockets that a DestinationRule upgrades is unknown.",
 		Source:  istioProtocol}
+	// WebSocketPortSniffed is rule WS552. A port that serves WebSockets is named for HTTP, so that no policy or client
+	// makes another protocol of it.
 	WebSocketPortSniffed = finding.Rule{Code: "WS552", Severity: finding.Info,
 		Meaning: "A port that serves WebSockets is named for HTTP, so that no policy or client makes another protocol of it.",
 		Source:  istioProtocol}
+	// PatchedToHTTP2 is rule WS361. A patch that makes clients speak HTTP/2 needs an EnvoyFilter that lets the server's
+	// proxies accept WebSocket over it.
 	PatchedToHTTP2 = finding.Rule{Code: "WS361", Severity: finding.SeverityError,
 		Meaning: "A patch that makes clients speak HTTP/2 needs an EnvoyFilter that lets the server's proxies accept WebSocket over it.",
 		Source:  envoyUpgrades}
+	// NoSuchPort is rule WS550. A port level is for a port of the Service, and not of the container.
 	NoSuchPort = finding.Rule{Code: "WS550", Severity: finding.Warning,
 		Meaning: "A port level is for a port of the Service, and not of the container.",
 		Source:  "istio/api networking/v1alpha3/destination_rule.proto (PortTrafficPolicy.port)"}

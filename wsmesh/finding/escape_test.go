@@ -127,7 +127,7 @@ func FuzzEscape(f *testing.F) {
 		}
 
 		label := EscapeMermaid(s)
-		for _, line := range strings.Split(label, "<br>") {
+		for line := range strings.SplitSeq(label, "<br>") {
 			if rest := reference.ReplaceAllString(line, ""); !isInert(rest) || !alphanumeric(rest, ",/()']-._:") {
 				t.Errorf("%q may be more than a label", label)
 			}

@@ -171,7 +171,7 @@ func ExampleList_WriteSARIF() {
 	if err := (finding.List{f}).WriteSARIF(&b, []finding.Rule{unknownField, badName, selectsNone, noUse}); err != nil {
 		log.Fatal(err)
 	}
-	for _, line := range strings.Split(b.String(), "\n") {
+	for line := range strings.SplitSeq(b.String(), "\n") {
 		if strings.Contains(line, `"uri"`) || strings.Contains(line, `"startLine"`) || strings.Contains(line, `"id"`) {
 			fmt.Println(strings.TrimSpace(line))
 		}

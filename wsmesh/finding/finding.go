@@ -35,20 +35,20 @@ const (
 
 // String returns "info", "warning" or "error", and "severity(7)" for a number that is not a severity.
 func (s Severity) String() string {
-	text, err := s.word("info", "warning", "error")
+	text, err := s.word("info", "error")
 	if err != nil {
 		return "severity(" + strconv.Itoa(int(s)) + ")"
 	}
 	return text
 }
 
-// word returns the one of three words that is for the severity, and an error for a number that is not a severity.
-func (s Severity) word(info, warning, err string) (string, error) {
+// word returns the word for the severity, of which every format has its own but for "warning", and an error for a number that is not a severity.
+func (s Severity) word(info, err string) (string, error) {
 	switch s {
 	case Info:
 		return info, nil
 	case Warning:
-		return warning, nil
+		return "warning", nil
 	case SeverityError:
 		return err, nil
 	}
@@ -58,7 +58,7 @@ func (s Severity) word(info, warning, err string) (string, error) {
 // MarshalText returns what String returns, so that JSON has "error" and not a number. A number that is not a severity is an
 // error.
 func (s Severity) MarshalText() ([]byte, error) {
-	text, err := s.word("info", "warning", "error")
+	text, err := s.word("info", "error")
 	return []byte(text), err
 }
 
@@ -120,17 +120,17 @@ func (f Finding) line(severity string) string {
 		b.WriteString(EscapeText(place + ": "))
 	}
 	b.WriteString(severity)
-	text := ""
+	var text strings.Builder
 	for _, s := range []string{f.Code, f.Object, f.Path} {
 		if s != "" {
-			text += " " + s
+			text.WriteString(" " + s)
 		}
 	}
-	text += ": " + f.Message
+	text.WriteString(": " + f.Message)
 	if f.Hint != "" {
-		text += " (" + f.Hint + ")"
+		text.WriteString(" (" + f.Hint + ")")
 	}
-	b.WriteString(EscapeText(text))
+	b.WriteString(EscapeText(text.String()))
 	return b.String()
 }
 
@@ -173,8 +173,7 @@ func In(err error) List {
 	if err == nil {
 		return nil // errors.As would allocate
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Findings
 	}
 	return nil

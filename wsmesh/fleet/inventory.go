@@ -582,9 +582,9 @@ var typeWords = map[reflect.Kind]string{
 
 // fieldType returns the type of a struct's field for a key; nil where there is none.
 func fieldType(t reflect.Type, key string) reflect.Type {
-	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("yaml") == key {
-			return t.Field(i).Type
+	for field := range t.Fields() {
+		if field.Tag.Get("yaml") == key {
+			return field.Type
 		}
 	}
 	return nil

@@ -42,8 +42,8 @@ func schemaOf(t reflect.Type) any {
 		return schemaOf(t.Elem())
 	case reflect.Struct:
 		properties := map[string]any{}
-		for i := range t.NumField() {
-			properties[t.Field(i).Tag.Get("yaml")] = schemaOf(t.Field(i).Type)
+		for field := range t.Fields() {
+			properties[field.Tag.Get("yaml")] = schemaOf(field.Type)
 		}
 		return map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
 	case reflect.Map:

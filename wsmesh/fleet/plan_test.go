@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -81,7 +82,7 @@ func TestFormIsChecked(t *testing.T) {
 // TestFailedBatch: a batch with an error ends the run, as the error that Generate returns.
 func TestFailedBatch(t *testing.T) {
 	c := collector{sum: &Summary{}}
-	if err := c.collect(&batch{err: io.ErrUnexpectedEOF}); err != io.ErrUnexpectedEOF {
+	if err := c.collect(&batch{err: io.ErrUnexpectedEOF}); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -353,7 +353,7 @@ func TestSyncPanics(t *testing.T) {
 				t.Error("the panic is gone")
 			}
 		}()
-		_, _ = f.Sync(context.Background(), dir, SyncOptions{RemoveMost: true, Progress: func(done, total int) { panic("broken") }})
+		_, _ = f.Sync(context.Background(), dir, SyncOptions{RemoveMost: true, Progress: func(int, int) { panic("broken") }})
 	}()
 	if got := filesIn(t, dir); !maps.Equal(got, old) {
 		t.Errorf("the directory has %v", got)

@@ -46,8 +46,8 @@ func filesBelow(t testing.TB, dir string) map[string]string {
 	return files
 }
 
-func syncFleet(dir string, layout fleet.Layout, services []wsmesh.Service) (fleet.Changes, error) {
-	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{Layout: layout})
+func syncFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
+	return plain(mesh("1.24.1"), wsmesh.Options{}, services...).Sync(context.Background(), dir, fleet.SyncOptions{})
 }
 
 func diffFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
@@ -57,7 +57,7 @@ func diffFleet(dir string, services []wsmesh.Service) (fleet.Changes, error) {
 func TestSync(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "manifests")
 	services := sliceOf(120) // in 50 namespaces
-	changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
+	changes, err := syncFleet(dir, services)
 	if err != nil || len(changes.Files) != 50 || changes.Summary.Objects != 240 {
 		t.Fatalf("a new directory: %v, %d changes", err, len(changes.Files))
 	}
@@ -76,7 +76,7 @@ func TestSync(t *testing.T) {
 		t.Errorf("team-7.yaml holds\n%s\nand not\n%s", docs, want.String())
 	}
 
-	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || len(changes.Files) != 0 {
+	if changes, err = syncFleet(dir, services); err != nil || len(changes.Files) != 0 {
 		t.Errorf("a second run changes %v, %v", changes.Files, err)
 	}
 	services = slices.DeleteFunc(services, func(s wsmesh.Service) bool { return s.Namespace == "team-8" })
@@ -94,7 +94,7 @@ func TestSync(t *testing.T) {
 	if got := filesBelow(t, dir); !maps.Equal(got, first) {
 		t.Error("Diff changed the directory")
 	}
-	if changes, err = syncFleet(dir, fleet.FilePerNamespace, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
+	if changes, err = syncFleet(dir, services); err != nil || fmt.Sprint(changes.Files) != fmt.Sprint(changed.Files) {
 		t.Errorf("Sync changes %v, %v", changes.Files, err)
 	}
 	got := filesBelow(t, dir)
@@ -158,7 +158,7 @@ func TestSyncRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := filesBelow(t, dir)
-		_, err := syncFleet(dir, fleet.FilePerNamespace, tt.services)
+		_, err := syncFleet(dir, tt.services)
 		if tt.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tt.reason, err)
@@ -177,7 +177,7 @@ func TestSyncRefuses(t *testing.T) {
 	}
 
 	for reason, dir := range map[string]string{"a file": outside, "below a file": outside + "/x"} {
-		if _, err := syncFleet(dir, fleet.FilePerNamespace, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		if _, err := syncFleet(dir, one); err == nil || !strings.Contains(err.Error(), "not a directory") {
 			t.Errorf("a directory that is %s: %v", reason, err)
 		}
 	}
@@ -259,7 +259,7 @@ func TestSyncReformatted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()
-		if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+		if _, err := syncFleet(dir, services); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, "team-0.yaml")
@@ -267,7 +267,7 @@ func TestSyncReformatted(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.change(string(text))), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		changes, err := syncFleet(dir, fleet.FilePerNamespace, services)
+		changes, err := syncFleet(dir, services)
 		if got := fmt.Sprint(changes.Files); tt.want == "WS971" && (err == nil || !strings.Contains(err.Error(), "# Written by wsmesh. It is overwritten")) || tt.want != "WS971" && (err != nil || got != tt.want) {
 			t.Errorf("%s: %v, %v", tt.reason, changes.Files, err)
 		}
@@ -293,7 +293,7 @@ func TestSyncProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	services[1].Workload = map[string]string{"app": "x"}
-	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+	if _, err := syncFleet(dir, services); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
@@ -305,7 +305,7 @@ func TestSyncProgress(t *testing.T) {
 func TestSyncMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	services := sliceOf(3)
-	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+	if _, err := syncFleet(dir, services); err != nil {
 		t.Fatal(err)
 	}
 	services[1].Workload = map[string]string{"app": "x"}
@@ -326,7 +326,7 @@ func TestSyncMeanwhile(t *testing.T) {
 func TestChange(t *testing.T) {
 	dir := t.TempDir()
 	services := sliceOf(3)
-	if _, err := syncFleet(dir, fleet.FilePerNamespace, services); err != nil {
+	if _, err := syncFleet(dir, services); err != nil {
 		t.Fatal(err)
 	}
 	// By hand: another host, a label, documents in another order, and one more.

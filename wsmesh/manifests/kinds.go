@@ -316,7 +316,7 @@ func (d *decoder) rule(root *yamldoc.Node) {
 	r := manifest.Read(root, d.problems, d.object.Kind, []string{istio.NetworkingV1, istio.NetworkingV1beta1, istio.NetworkingV1alpha3}, spec)
 	d.reported(r)
 	if policy := root.Get("spec").Get("trafficPolicy"); policy != nil && len(r.Findings) == 0 {
-		spec.TrafficPolicy, _ = d.common.put(hashOf("trafficPolicy", policy), spec.TrafficPolicy).(*networking.TrafficPolicy)
+		spec.TrafficPolicy, _ = d.common.put(hashOf("trafficPolicy", policy), spec.GetTrafficPolicy()).(*networking.TrafficPolicy)
 	}
 	d.object.Value = &destinationrule.Rule{APIVersion: d.object.APIVersion, Name: r.Name, Namespace: r.Namespace, Labels: r.Labels, Annotations: r.Annotations, Spec: spec}
 }
@@ -352,11 +352,11 @@ func (d *decoder) filter(root *yamldoc.Node) {
 	}
 	d.reported(r)
 	if labels := root.Get("spec").Get("workloadSelector").Get("labels"); labels != nil && len(r.Findings) == 0 && len(spec.GetWorkloadSelector().GetLabels()) > 0 {
-		spec.WorkloadSelector.Labels, _ = d.common.put(hashOf("strings", labels), spec.WorkloadSelector.Labels).(map[string]string)
+		spec.WorkloadSelector.Labels, _ = d.common.put(hashOf("strings", labels), spec.GetWorkloadSelector().GetLabels()).(map[string]string)
 	}
 	if len(r.Findings) == 0 && known == nil {
 		for i, key := range keys {
-			p, _ := d.common.put(key, readPatch{spec.ConfigPatches[i], f.Values[i]}).(readPatch)
+			p, _ := d.common.put(key, readPatch{spec.GetConfigPatches()[i], f.Values[i]}).(readPatch)
 			spec.ConfigPatches[i], f.Values[i] = p.config, p.value
 		}
 	}

@@ -148,7 +148,7 @@ func TestShared(t *testing.T) {
 	a, _ := list[0].Value.(*manifests.EnvoyFilter)
 	b, _ := list[1].Value.(*manifests.EnvoyFilter)
 	c, _ := list[2].Value.(*manifests.EnvoyFilter)
-	if len(list) != 3 || a.Values[0] == nil || a.Values[0] != b.Values[0] || a.Spec.ConfigPatches[0] != b.Spec.ConfigPatches[0] {
+	if len(list) != 3 || a.Values[0] == nil || a.Values[0] != b.Values[0] || a.Spec.GetConfigPatches()[0] != b.Spec.GetConfigPatches()[0] {
 		t.Errorf("%v and %v", a, b)
 	}
 	if c == nil || len(list[2].Findings) != 1 || list[2].Findings[0].Line != 23 || list[2].Refused {

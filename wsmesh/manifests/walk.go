@@ -39,9 +39,9 @@ type walk struct {
 }
 
 // folder adds what is in a folder, by its name and by the name to which links in it are resolved.
-func (w *walk) folder(name, real string, depth int) error {
+func (w *walk) folder(name, resolved string, depth int) error {
 	info, err := fs.Stat(w.fsys, name)
-	if err == nil && w.seen.before(info, real) {
+	if err == nil && w.seen.before(info, resolved) {
 		return nil
 	}
 	var entries []fs.DirEntry
@@ -55,14 +55,14 @@ func (w *walk) folder(name, real string, depth int) error {
 		w.unreadable(name, err)
 	}
 	for _, e := range entries {
-		if err := w.entry(path.Join(name, e.Name()), path.Join(real, e.Name()), e, depth); err != nil {
+		if err := w.entry(path.Join(name, e.Name()), path.Join(resolved, e.Name()), e, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *walk) entry(name, real string, e fs.DirEntry, depth int) error {
+func (w *walk) entry(name, resolved string, e fs.DirEntry, depth int) error {
 	isManifest := slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name))
 	kind := e.Type()
 	if kind&fs.ModeSymlink != 0 {
@@ -73,13 +73,13 @@ func (w *walk) entry(name, real string, e fs.DirEntry, depth int) error {
 			}
 			return nil
 		}
-		kind, real = info.Mode().Type(), w.resolve(real)
+		kind, resolved = info.Mode().Type(), w.resolve(resolved)
 	}
 	switch {
 	case kind.IsDir() && !strings.HasPrefix(e.Name(), ".") && depth < maxDepth:
-		return w.folder(name, real, depth+1)
+		return w.folder(name, resolved, depth+1)
 	case kind.IsRegular() && isManifest:
-		return w.file(name, real)
+		return w.file(name, resolved)
 	}
 	return nil
 }
@@ -96,14 +96,14 @@ func (w *walk) resolve(link string) string {
 	return link
 }
 
-func (w *walk) file(name, real string) error {
+func (w *walk) file(name, resolved string) error {
 	f, err := w.fsys.Open(name)
 	if err != nil {
 		w.unreadable(name, err)
 		return nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && w.seen.before(info, real) {
+	if info, err := f.Stat(); err == nil && w.seen.before(info, resolved) {
 		return nil
 	}
 	if err := w.set.Add(w.name(name), f); err != nil {
