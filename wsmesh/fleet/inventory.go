@@ -479,12 +479,16 @@ func (r *inventoryReader) explain(errs []string) {
 
 // A placer finds the paths of complaints in the tree that they are about.
 type placer struct {
-	open map[int][]*complaint // by line
-	left int
+	open    map[int][]*complaint // by line
+	left    int
+	visited int // values
 }
 
-// maxDepth is deeper than any inventory: aliases may make a tree that has no end.
-const maxDepth = 64
+// How far the places of complaints are looked for: aliases may make a tree that has no end.
+const (
+	maxDepth   = 64
+	maxVisited = 1_000_000
+)
 
 // value looks at a value that is read into a Go type, and at all below it.
 func (w *placer) value(n *yaml.Node, t reflect.Type, steps []string) {
@@ -501,7 +505,8 @@ func (w *placer) value(n *yaml.Node, t reflect.Type, steps []string) {
 		}
 		return !fits(n, t)
 	})
-	if w.left == 0 || len(steps) > maxDepth {
+	w.visited++
+	if w.left == 0 || len(steps) > maxDepth || w.visited > maxVisited {
 		return
 	}
 	switch {

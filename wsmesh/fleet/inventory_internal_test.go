@@ -95,4 +95,12 @@ func TestInventoryLimits(t *testing.T) {
 	if l := finding.In(err); len(l) != 1 || l[0].Code != "WS962" || !strings.Contains(l[0].Message, "aliasing") {
 		t.Errorf("10,000,000 labels in %d bytes give %v", text.Len(), err)
 	}
+
+	// A tree without an end, which the YAML library does not enter for its duplicate keys, before the place of another problem.
+	text.Reset()
+	text.WriteString("apiVersion: wsmesh.dev/v1alpha1\nkind: Inventory\noptions:\n  base: &b {a: 1, a: 2, x: *b, y: *b, z: *b}\nservices:\n- {ports: x}\n")
+	_, err = ParseInventory([]byte(text.String()), "f")
+	if l := finding.In(err); len(l) != 2 || l[0].Path != `options.base["a"]` || l[1].Line != 6 {
+		t.Errorf("a tree without an end gives %v", err)
+	}
 }
