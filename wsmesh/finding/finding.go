@@ -35,22 +35,22 @@ const (
 
 // String returns "info", "warning" or "error", and "severity(7)" for a number that is not a severity.
 func (s Severity) String() string {
-	text, err := s.word("info", "error")
+	text, err := s.word("info")
 	if err != nil {
 		return "severity(" + strconv.Itoa(int(s)) + ")"
 	}
 	return text
 }
 
-// word returns the word for the severity, of which every format has its own but for "warning", and an error for a number that is not a severity.
-func (s Severity) word(info, err string) (string, error) {
+// word returns the word for the severity, which for infos is another in each format, and an error for a number that is not a severity.
+func (s Severity) word(info string) (string, error) {
 	switch s {
 	case Info:
 		return info, nil
 	case Warning:
 		return "warning", nil
 	case SeverityError:
-		return err, nil
+		return "error", nil
 	}
 	return "", fmt.Errorf("%d is no severity: use finding.Info, finding.Warning or finding.SeverityError", int(s))
 }
@@ -58,7 +58,7 @@ func (s Severity) word(info, err string) (string, error) {
 // MarshalText returns what String returns, so that JSON has "error" and not a number. A number that is not a severity is an
 // error.
 func (s Severity) MarshalText() ([]byte, error) {
-	text, err := s.word("info", "error")
+	text, err := s.word("info")
 	return []byte(text), err
 }
 

@@ -13,7 +13,7 @@ import (
 func (l List) WriteGitHub(w io.Writer) error {
 	var b bytes.Buffer
 	for _, f := range l {
-		command, err := f.Severity.word("notice", "error")
+		command, err := f.Severity.word("notice")
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ func (l List) WriteSARIF(w io.Writer, rules []Rule) error {
 	}}}
 	reported := map[string]bool{}
 	for _, f := range l {
-		level, err := f.Severity.word("note", "error")
+		level, err := f.Severity.word("note")
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (l List) WriteSARIF(w io.Writer, rules []Rule) error {
 			continue
 		}
 		reported[r.Code] = false // several packages may return one rule
-		level, err := r.Severity.word("note", "error")
+		level, err := r.Severity.word("note")
 		if err != nil {
 			return err
 		}
