@@ -200,6 +200,56 @@ func TestFix(t *testing.T) {
 	}
 }
 
+// TestWriteAllOrNone: a file that is there and was not given is not written over, and then no other one is written.
+func TestWriteAllOrNone(t *testing.T) {
+	dir := t.TempDir()
+	rule, rest, _ := strings.Cut(broken, "---\n")
+	list := "apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSuffix(rule, "\n"), "\n", "\n  ") + "\n"
+	second := strings.ReplaceAll(broken, "chat", "talk")
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	paths := []string{write("a.yaml", second), write("list.yaml", list), write("rest.yaml", rest)}
+	foreign := write("chat-allow-connect.yaml", "mine\n")
+	args := append([]string{"-istio", "1.24.1", "-fix", "-w"}, paths...)
+	if code, _, stderr := runAudit(t, "", args...); code != exitUsage || !strings.Contains(stderr, "chat-allow-connect.yaml is there already") {
+		t.Errorf("%d %s", code, stderr)
+	}
+	for path, want := range map[string]string{foreign: "mine\n", paths[0]: second, paths[1]: list} {
+		if text, err := os.ReadFile(path); err != nil || string(text) != want {
+			t.Errorf("%s is another: %v", path, err)
+		}
+	}
+	if err := os.Remove(foreign); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link.yaml")
+	if err := os.Rename(paths[0], filepath.Join(dir, "real.yml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real.yml", link); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := runAudit(t, "", "-istio", "1.24.1", "-fix", "-w", link, paths[1], paths[2]); code != exitOK {
+		t.Errorf("%d %s", code, stderr)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Error("the link is a file now")
+	}
+	for path, part := range map[string]string{foreign: "name: chat-allow-connect", filepath.Join(dir, "real.yml"): "name: talk-allow-connect"} {
+		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), part) {
+			t.Errorf("%s: %v\n%s", path, err, text)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".audit-*")); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }

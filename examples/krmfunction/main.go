@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//lint:file-ignore SA1019 sigs.k8s.io/yaml carries goyaml.v3 for those who need the text of a scalar.
+
 // Krmfunction is a KRM function for kustomize and kpt: it reads a ResourceList (config.kubernetes.io/v1) from standard
 // input whose functionConfig is an Inventory, and writes it with the manifests of the inventory's Services added to the
 // items, in place of items of the same kind, namespace and name. Where an item is a DestinationRule for the host of a
@@ -20,7 +22,7 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
-	goyaml "sigs.k8s.io/yaml/goyaml.v3" //lint:ignore SA1019 sigs.k8s.io/yaml carries it for those who need the text of a scalar
+	goyaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"

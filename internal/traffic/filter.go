@@ -229,7 +229,8 @@ func (p *Patch) MakesHTTP2() bool {
 	if !ok || p.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_ADD {
 		return false
 	}
-	if cluster.GetHttp2ProtocolOptions() != nil { //nolint:staticcheck // what EnvoyFilters in use still set
+	//lint:ignore SA1019 what EnvoyFilters in use still set
+	if cluster.GetHttp2ProtocolOptions() != nil {
 		return true
 	}
 	for _, extension := range cluster.GetTypedExtensionProtocolOptions() {
@@ -262,7 +263,8 @@ func (p *Patch) clusterOptions() (*corev3.HttpProtocolOptions, []string) {
 			return options.GetCommonHttpProtocolOptions(), []string{"typed_extension_protocol_options", name, "common_http_protocol_options"}
 		}
 	}
-	return cluster.GetCommonHttpProtocolOptions(), []string{"common_http_protocol_options"} //nolint:staticcheck // what EnvoyFilters in use still set
+	//lint:ignore SA1019 what EnvoyFilters in use still set
+	return cluster.GetCommonHttpProtocolOptions(), []string{"common_http_protocol_options"}
 }
 
 // Proxies says to which proxies the contexts of the patches apply the filter.

@@ -14,29 +14,22 @@ import (
 // An Index finds the bytes of values in a text, for those who change it.
 type Index struct {
 	text   []byte
-	starts []int // of the lines
-	odd    bool  // lines are not what they seem
+	starts []int // of the lines; none where lines are not what they seem
 }
 
 // NewIndex returns an Index of the text of a document.
 func NewIndex(text []byte) *Index {
-	x := &Index{text: text, starts: []int{0}, odd: hasOtherBreaks(text)}
-	if bytes.HasPrefix(text, []byte("\ufeff")) {
-		x.starts[0] = len("\ufeff")
+	if hasOtherBreaks(text) {
+		return &Index{}
 	}
-	for i, c := range text {
-		if c == '\n' {
-			x.starts = append(x.starts, i+1)
-		}
-	}
-	return x
+	return &Index{text, starts(text)}
 }
 
 // Start returns where a node of the text begins. For a null that is not written it is the end of what stands before it:
 // the colon or the dash. It reports false where that is not known, as in a text with line breaks that editors do not
 // show.
 func (x *Index) Start(n *Node) (int, bool) {
-	if x.odd || n.Line < 1 || n.Line > len(x.starts) {
+	if n.Line < 1 || n.Line > len(x.starts) {
 		return 0, false
 	}
 	at := x.starts[n.Line-1]

@@ -18,6 +18,9 @@ import (
 // in the tree, as goyaml.v2 counts them to find aliases that blow a document up.
 func (r *reader) normalize(n *yaml.Node) int {
 	before := r.visited
+	if n.Kind == yaml.ScalarNode && !r.isJSON {
+		r.scalar(n)
+	}
 	n.Line = r.line(n)
 	if n.Anchor != "" {
 		r.open(n)
@@ -32,8 +35,6 @@ func (r *reader) normalize(n *yaml.Node) int {
 			n.Content[i] = r.child(item)
 			r.path.Pop()
 		}
-	case yaml.ScalarNode:
-		r.scalar(n)
 	}
 	cost := r.visited - before
 	if n.Anchor != "" {
@@ -236,9 +237,6 @@ func (r *reader) key(n *yaml.Node) *yaml.Node {
 
 // scalar gives a scalar the tag and the text of its value.
 func (r *reader) scalar(n *yaml.Node) {
-	if r.isJSON {
-		return
-	}
 	if n.Style&yaml.TaggedStyle == 0 && (n.Style != 0 || r.isBang(n)) {
 		n.Tag = strTag
 		return
@@ -252,7 +250,7 @@ func (r *reader) scalar(n *yaml.Node) {
 	case binaryTag:
 		data, err := base64.StdEncoding.DecodeString(n.Value)
 		if err != nil {
-			r.malformed("!!binary value contains invalid base64 data", n.Line)
+			r.malformed("!!binary value contains invalid base64 data", r.line(n))
 		}
 		n.Tag, n.Value = strTag, string(data)
 		return
@@ -271,6 +269,6 @@ func (r *reader) scalar(n *yaml.Node) {
 		f, _ := strconv.ParseFloat(n.Value, 64)
 		n.Tag, n.Value = floatTag, FormatFloat(f)
 	default:
-		r.malformed(fmt.Sprintf("cannot decode %s `%s` as a %s", n.Tag, was, tag), n.Line)
+		r.malformed(fmt.Sprintf("cannot decode %s `%s` as a %s", n.Tag, was, tag), r.line(n))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -179,8 +180,14 @@ func (r *reader) document() *yaml.Node {
 	if hasOtherBreaks(r.text) {
 		r.lines = editorLines(r.text)
 	}
+	if bytes.IndexByte(r.text, '\t') >= 0 && bytes.IndexByte(r.text, '#') >= 0 && leadingTab.Match(r.text) {
+		if _, err := kubeyaml.YAMLToJSON(r.text); err != nil {
+			r.unreadable(err)
+			return nil
+		}
+	}
 	if bytes.IndexByte(r.text, '!') >= 0 && loneBang.Match(r.text) {
-		r.bangs = NewIndex(r.text)
+		r.bangs = &Index{text: r.text, starts: starts(r.text)}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(r.text))
 	var root *yaml.Node
@@ -203,6 +210,9 @@ func (r *reader) document() *yaml.Node {
 		}
 	}
 }
+
+// leadingTab finds lines that begin with a tab. Goyaml.v3 takes some of them after a comment that goyaml.v2 does not.
+var leadingTab = regexp.MustCompile(`[\n\r\x{85}\x{2028}\x{2029}][ \t]*\t`)
 
 // unreadable reports what the parser refuses. The text of kubectl's own parser is preferred, since it names the line where
 // the problem is, and goyaml.v3 that where the mapping or list around it begins.
@@ -266,22 +276,31 @@ func hasOtherBreaks(text []byte) bool {
 		bytes.Contains(text, []byte("\u0085")) || bytes.Contains(text, []byte("\u2028")) || bytes.Contains(text, []byte("\u2029"))
 }
 
+// starts returns where the lines begin that YAML counts.
+func starts(text []byte) []int {
+	lines := []int{len(text) - len(bytes.TrimPrefix(text, []byte("\ufeff")))}
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		i += size
+		switch r {
+		case '\n', '\u0085', '\u2028', '\u2029':
+			lines = append(lines, i)
+		case '\r':
+			if i == len(text) || text[i] != '\n' {
+				lines = append(lines, i)
+			}
+		}
+	}
+	return lines
+}
+
 // editorLines returns, by the lines that YAML counts from 1, the lines that editors count.
 func editorLines(text []byte) []int {
-	line := 1
-	lines := []int{0, line}
-	for i, c := range string(text) {
-		switch c {
-		case '\n':
-			line++
-		case '\u0085', '\u2028', '\u2029':
-		case '\r':
-			if i+1 < len(text) && text[i+1] == '\n' {
-				continue
-			}
-		default:
-			continue
-		}
+	lines := []int{0}
+	line, pos := 1, 0
+	for _, start := range starts(text) {
+		line += bytes.Count(text[pos:start], []byte("\n"))
+		pos = start
 		lines = append(lines, line)
 	}
 	return lines

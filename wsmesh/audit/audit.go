@@ -93,6 +93,7 @@ type auditor struct {
 	alone   []finding.List // what the validation of each object finds
 	hits    map[*manifests.Object]finding.List
 	rules   map[*manifests.Object]*traffic.Rule
+	filters map[*manifests.Object]*traffic.Filter
 	said    map[string]bool // what is to be said once
 	kinds   map[string]int
 
@@ -117,7 +118,7 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 		return nil, err
 	}
 	a := &auditor{
-		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, said: map[string]bool{}, kinds: map[string]int{},
+		hits: map[*manifests.Object]finding.List{}, rules: map[*manifests.Object]*traffic.Rule{}, filters: map[*manifests.Object]*traffic.Filter{}, said: map[string]bool{}, kinds: map[string]int{},
 		needed: map[*traffic.Filter]bool{}, lacks: map[*traffic.Filter]map[string]bool{}, closed: map[*traffic.Workload]bool{}, closedIn: map[string]*traffic.Reach{}, harmful: map[*traffic.Filter]bool{}, counted: map[*traffic.Backend]bool{},
 	}
 	for _, o := range objects {
@@ -138,6 +139,9 @@ func newAuditor(ctx context.Context, set *manifests.Set, mesh wsmesh.Mesh) (*aud
 	}
 	for _, r := range a.Rules {
 		a.rules[r.Object] = r
+	}
+	for _, f := range a.Filters {
+		a.filters[f.Object] = f
 	}
 	return a, nil
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -183,12 +184,15 @@ type insertion struct {
 	text       []byte
 }
 
-// insert makes the changes to a text. They do not overlap.
+// insert makes the changes to a text. It returns nil where they overlap.
 func insert(data []byte, changes []insertion) []byte {
 	slices.SortStableFunc(changes, func(x, y insertion) int { return cmp.Compare(x.start, y.start) })
 	var out []byte
 	at := 0
 	for _, c := range changes {
+		if c.start < at {
+			return nil
+		}
 		out = append(append(out, data[at:c.start]...), c.text...)
 		at = c.end
 	}
@@ -197,23 +201,23 @@ func insert(data []byte, changes []insertion) []byte {
 
 // texts makes the changes within documents, and reports whether there was one.
 func (m *mend) texts(a *auditor, found finding.List, files []manifests.File) bool {
-	settings := map[string][]setting{} // by file and object
+	about := map[[2]string]finding.List{} // by file and object
 	for _, f := range found {
-		if s, ok := a.setting(f); ok && !m.skip[f.Object] {
-			key := f.File + "\x00" + f.Object
-			settings[key] = append(settings[key], s)
-		}
-	}
-	if len(settings) == 0 {
-		return false
+		about[[2]string{f.File, f.Object}] = append(about[[2]string{f.File, f.Object}], f)
 	}
 	changes := map[string][]insertion{}
+	byName := filesByName(files)
 	for _, o := range a.objects {
-		todo := settings[o.File+"\x00"+o.String()]
-		if todo == nil {
+		i, ok := byName[o.File]
+		if !ok || m.skip[o.String()] {
 			continue
 		}
-		i := slices.IndexFunc(files, func(f manifests.File) bool { return f.Name == o.File })
+		var todo []setting
+		for _, f := range about[[2]string{o.File, o.String()}] {
+			if s, ok := a.setting(o, f); ok {
+				todo = append(todo, s)
+			}
+		}
 		text := o.Text()
 		after, ok := applied(text, todo)
 		if !ok {
@@ -226,12 +230,30 @@ func (m *mend) texts(a *auditor, found finding.List, files []manifests.File) boo
 		changes[o.File] = append(changes[o.File], insertion{o.Offset, o.Offset + len(text), after})
 		m.changed = append(m.changed, o.String())
 	}
+	change(files, changes)
+	return len(m.changed) > 0
+}
+
+// filesByName returns the places of the files by their names, but for names that several have.
+func filesByName(files []manifests.File) map[string]int {
+	places := map[string]int{}
+	twice := map[string]bool{}
+	for i, f := range files {
+		_, had := places[f.Name]
+		twice[f.Name] = twice[f.Name] || had
+		places[f.Name] = i
+	}
+	maps.DeleteFunc(places, func(name string, _ int) bool { return twice[name] })
+	return places
+}
+
+// change makes the changes to the files, by their names.
+func change(files []manifests.File, changes map[string][]insertion) {
 	for i, f := range files {
 		if c := changes[f.Name]; c != nil {
 			files[i].Data = insert(f.Data, c)
 		}
 	}
-	return len(m.changed) > 0
 }
 
 // A setting is a scalar to be written at a path of an object.
@@ -240,62 +262,57 @@ type setting struct {
 	value string
 }
 
-// setting returns what mends a finding, where that is one scalar.
-func (a *auditor) setting(f finding.Finding) (s setting, ok bool) {
-	path := f.Path
+// setting returns what mends a finding of an object, where that is one scalar.
+func (a *auditor) setting(o *manifests.Object, f finding.Finding) (s setting, ok bool) {
+	path, err := fieldpath.Parse(f.Path)
+	if err != nil {
+		return s, false
+	}
+	s.path = path
 	switch f.Code {
 	case destinationrule.PortLevelDropsPolicy.Code:
-		path, s.value = path+"."+traffic.PolicyField, a.onePolicy(f)
+		s.path, s.value = append(path, steps("connectionPool", "http", "h2UpgradePolicy")...), a.onePolicy(o)
 	case destinationrule.SubsetDropsPolicy.Code:
-		path, s.value = path+".http.h2UpgradePolicy", a.onePolicy(f)
+		s.path, s.value = append(path, steps("http", "h2UpgradePolicy")...), a.onePolicy(o)
 	case VersionNotServed.Code:
 		s.value = a.wantedVersion()
 	case PatternLeavesOutProxy.Code, PatternCutsNumber.Code:
 		// Whatever else the patch sets is meant for the releases that it names.
-		if p := a.patch(f); p != nil && p.OnlyConnects() {
+		if p := a.patch(o, path); p != nil && p.OnlyConnects() {
 			s.value = a.wantedPattern()
 		}
 	case envoyfilter.ProxyVersionNotAnchored.Code:
-		if p := a.patch(f); p != nil {
+		if p := a.patch(o, path); p != nil {
 			s.value = a.anchored(p.Releases)
 		}
 	}
-	var err error
-	s.path, err = fieldpath.Parse(path)
-	return s, s.value != "" && err == nil
+	return s, s.value != ""
 }
 
-// onePolicy returns the policy that the rule of a finding sets, where it sets no other one anywhere.
-func (a *auditor) onePolicy(f finding.Finding) string {
-	policy := traffic.Default
-	for _, r := range a.Rules {
-		if r.File != f.File || r.String() != f.Object {
-			continue
-		}
-		for _, s := range r.Sites {
-			if policy != traffic.Default && s.Policy != policy {
-				return ""
-			}
-			policy = s.Policy
-		}
+func steps(names ...string) (path fieldpath.Path) {
+	for _, name := range names {
+		path.Push(fieldpath.Name(name))
 	}
-	if policy == traffic.Default {
+	return path
+}
+
+// onePolicy returns the policy that a rule sets, where it sets no other one anywhere.
+func (a *auditor) onePolicy(o *manifests.Object) string {
+	r := a.rules[o]
+	if r == nil || len(r.Sites) == 0 || slices.ContainsFunc(r.Sites, func(s traffic.Site) bool { return s.Policy != r.Sites[0].Policy }) {
 		return ""
 	}
-	return policy.String()
+	return r.Sites[0].Policy.String()
 }
 
-// patch returns the patch that a finding speaks of.
-func (a *auditor) patch(f finding.Finding) *traffic.Patch {
-	for _, filter := range a.Filters {
-		if filter.File != f.File || filter.String() != f.Object {
-			continue
-		}
-		for _, p := range filter.Patches {
-			if strings.HasPrefix(f.Path, p.Path+".") {
-				return p
-			}
-		}
+// patch returns the patch of a filter that a path leads into.
+func (a *auditor) patch(o *manifests.Object, path fieldpath.Path) *traffic.Patch {
+	f := a.filters[o]
+	if f == nil || len(path) < 3 {
+		return nil
+	}
+	if i, ok := path[2].Index(); ok && i < len(f.Patches) {
+		return f.Patches[i]
 	}
 	return nil
 }
@@ -332,6 +349,9 @@ func (a *auditor) wantedPattern() string {
 // applied makes the settings in a document. It reports false where the document would then say anything but what it said
 // before with the settings.
 func applied(text []byte, settings []setting) ([]byte, bool) {
+	if len(settings) == 0 {
+		return nil, false
+	}
 	root, _ := yamldoc.Parse(text)
 	if root == nil {
 		return nil, false
@@ -340,20 +360,25 @@ func applied(text []byte, settings []setting) ([]byte, bool) {
 	index := yamldoc.NewIndex(text)
 	isJSON := json.Valid(text)
 	var changes []insertion
-	for i, s := range settings {
-		if slices.ContainsFunc(settings[:i], func(earlier setting) bool { return reflect.DeepEqual(earlier, s) }) {
+	made := map[string]bool{}
+	for _, s := range settings {
+		if made[s.path.String()+"="+s.value] {
 			continue
 		}
-		change, ok := s.change(text, root, index, isJSON)
-		if !ok || slices.ContainsFunc(changes, func(c insertion) bool { return c.start < change.end && change.start < c.end }) {
+		made[s.path.String()+"="+s.value] = true
+		edit, ok := s.change(text, root, index, isJSON)
+		if !ok {
 			return nil, false
 		}
-		changes = append(changes, change)
+		changes = append(changes, edit)
 		if want = with(want, s.path, s.value); want == nil {
 			return nil, false
 		}
 	}
 	after := insert(text, changes)
+	if after == nil {
+		return nil, false
+	}
 	got, problems := yamldoc.Parse(after)
 	if got == nil || len(problems) > 0 || !reflect.DeepEqual(got.Interface(), want) {
 		return nil, false
@@ -470,6 +495,7 @@ func (m *mend) filters(a *auditor, files []manifests.File) []manifests.File {
 		}
 	}
 	changes := map[string][]insertion{}
+	byName := filesByName(files)
 	for _, reach := range a.reaches {
 		closed, _ := reach.Closed()
 		if reach.Cause != traffic.ByRule || len(closed) == 0 {
@@ -500,17 +526,16 @@ func (m *mend) filters(a *auditor, files []manifests.File) []manifests.File {
 			}
 			files = append(files, beside)
 		default:
-			i := slices.IndexFunc(files, func(f manifests.File) bool { return f.Name == rule.File })
+			i, ok := byName[rule.File]
+			if !ok {
+				continue
+			}
 			changes[rule.File] = append(changes[rule.File], document(files[i].Data, rule.Object, doc, text))
 		}
 		taken[s.InNamespace()+"/"+name] = true
 		m.changed = append(m.changed, rule.String())
 	}
-	for i, f := range files {
-		if c := changes[f.Name]; c != nil {
-			files[i].Data = insert(f.Data, c)
-		}
-	}
+	change(files, changes)
 	return files
 }
 

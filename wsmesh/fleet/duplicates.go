@@ -36,9 +36,9 @@ var (
 		Source:  "this library"}
 )
 
-// A seen is what the members so far have taken. Most members take a key only: that of a Service whose objects have the
+// A registry remembers what the members so far have taken. Most members take one key: that of a Service whose objects have the
 // usual names, and whose workload is its name under the usual label.
-type seen struct {
+type registry struct {
 	domain string
 	keys   keySet
 	any    [keyKinds]bool // of which kinds there are keys: most fleets need one look a member
@@ -60,16 +60,16 @@ const (
 	keyKinds
 )
 
-func newSeen(mesh *wsmesh.Mesh) *seen {
-	return &seen{domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), keys: keySet{seed: maphash.MakeSeed()}}
+func newRegistry(mesh *wsmesh.Mesh) *registry {
+	return &registry{domain: cmp.Or(mesh.ClusterDomain, istio.DefaultClusterDomain), keys: keySet{seed: maphash.MakeSeed()}}
 }
 
-func (s *seen) has(kind byte, namespace string, rest ...string) bool {
+func (s *registry) has(kind byte, namespace string, rest ...string) bool {
 	return s.any[kind] && s.keys.has(s.keyOf(kind, namespace, rest...))
 }
 
 // add reports whether there was no such key.
-func (s *seen) add(kind byte, namespace string, rest ...string) bool {
+func (s *registry) add(kind byte, namespace string, rest ...string) bool {
 	s.any[kind] = true
 	key := s.keyOf(kind, namespace, rest...)
 	if s.keys.isFull() {
@@ -80,7 +80,7 @@ func (s *seen) add(kind byte, namespace string, rest ...string) bool {
 }
 
 // keyOf writes a key. A zero byte stands in none of the strings: they are names that were checked.
-func (s *seen) keyOf(kind byte, namespace string, rest ...string) []byte {
+func (s *registry) keyOf(kind byte, namespace string, rest ...string) []byte {
 	s.key = append(append(s.key[:0], kind), namespace...)
 	for _, r := range rest {
 		s.key = append(append(s.key, 0), r...)
@@ -89,8 +89,8 @@ func (s *seen) keyOf(kind byte, namespace string, rest ...string) []byte {
 }
 
 // check compares an entry with those before it.
-func (s *seen) check(e *entry) finding.List {
-	namespace, name, m := e.svc.Namespace, e.svc.Name, e.made
+func (s *registry) check(e *entry) finding.List {
+	namespace, name, m := e.svc.Namespace, e.svc.Name, e.outcome
 	named := len(e.labels) == 1 && e.labels[0].value == name
 	if named && s.label == "" {
 		s.label = e.labels[0].key
@@ -133,7 +133,7 @@ func (s *seen) check(e *entry) finding.List {
 	return l.WithObject(e.object())
 }
 
-func (s *seen) twice(e *entry) finding.List {
+func (s *registry) twice(e *entry) finding.List {
 	return finding.List{sameObject("the Service is given twice", "give each Service of the fleet once")}.WithObject(e.object())
 }
 
@@ -142,9 +142,9 @@ func sameObject(message, hint string) finding.Finding {
 }
 
 // checkNames compares the objects and the host, where some are not usual.
-func (s *seen) checkNames(e *entry) finding.List {
+func (s *registry) checkNames(e *entry) finding.List {
 	var l finding.List
-	m := e.made
+	m := e.outcome
 	taken := func(o objectName, isNew bool) {
 		if isNew {
 			return
@@ -177,7 +177,7 @@ func (s *seen) checkNames(e *entry) finding.List {
 }
 
 // isUsual reports whether an object is the usual one of an earlier member.
-func (s *seen) isUsual(o objectName) bool {
+func (s *registry) isUsual(o objectName) bool {
 	if o.kind == "EnvoyFilter" {
 		name, ok := strings.CutSuffix(o.name, filterSuffix)
 		return ok && (s.has(usualKey, o.namespace, name) || s.has(pairKey, o.namespace, name))
@@ -186,7 +186,7 @@ func (s *seen) isUsual(o objectName) bool {
 }
 
 // isUsualHost reports whether a host is that of the usual rule of an earlier member.
-func (s *seen) isUsualHost(host string) bool {
+func (s *registry) isUsualHost(host string) bool {
 	if name, ok := strings.CutSuffix(host, ".svc."+s.domain); ok {
 		name, namespace, _ := strings.Cut(name, ".")
 		return s.hasRule(namespace, name)
@@ -194,7 +194,7 @@ func (s *seen) isUsualHost(host string) bool {
 	return s.hasRule("", host)
 }
 
-func (s *seen) hasRule(namespace, name string) bool {
+func (s *registry) hasRule(namespace, name string) bool {
 	return s.has(usualKey, namespace, name) || s.has(pairKey, namespace, name) || s.has(ruleKey, namespace, name)
 }
 
@@ -203,7 +203,7 @@ func (s *seen) hasRule(namespace, name string) bool {
 const maxLabels = 4
 
 // overlaps reports whether the workload's labels are among those of an earlier one, or the other way round.
-func (s *seen) overlaps(e *entry, usual bool) bool {
+func (s *registry) overlaps(e *entry, usual bool) bool {
 	if usual && !s.any[workloadKey] { // the usual fleet: its key as a Service is that of its workload, too
 		return false
 	}
@@ -235,7 +235,7 @@ func (s *seen) overlaps(e *entry, usual bool) bool {
 }
 
 // isUsualWorkload reports whether the labels are the whole workload of an earlier member with the usual workload.
-func (s *seen) isUsualWorkload(namespace string, labels []string) bool {
+func (s *registry) isUsualWorkload(namespace string, labels []string) bool {
 	return len(labels) == 2 && labels[0] == s.label && s.has(usualKey, namespace, labels[1])
 }
 

@@ -4,12 +4,14 @@ package fleet_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"strings"
 
+	"github.com/wsmesh/wsmesh/destinationrule"
 	"github.com/wsmesh/wsmesh/version"
 	"github.com/wsmesh/wsmesh/wsmesh"
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
@@ -297,4 +299,67 @@ func ExampleRules() {
 	// Output:
 	// WS320 true
 	// No two Services of a fleet may give an object the same kind, namespace and name: the one applied last would replace the other.
+}
+
+// One member stays on HTTP/1.1, and one keeps the settings of a rule that it has already; the others have the fleet's options.
+func ExampleMember() {
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	rule, err := destinationrule.Parse([]byte(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: by-hand, namespace: prod}
+spec:
+  host: push
+  trafficPolicy: {outlierDetection: {maxEjectionPercent: 50}}
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	service := func(name string) wsmesh.Service {
+		return wsmesh.Service{Name: name, Namespace: "prod", Workload: map[string]string{"app": name}}
+	}
+	f := fleet.Fleet{Mesh: mesh, Services: fleet.Members(
+		fleet.Member{Service: service("chat"), Options: &wsmesh.Options{HTTP1: true}},
+		fleet.Member{Service: service("push"), Options: &wsmesh.Options{Base: rule}},
+		fleet.Member{Service: service("feed")},
+	)}
+	var out strings.Builder
+	summary, err := f.Generate(context.Background(), &out)
+	fmt.Println(summary.Objects, "objects,", strings.Count(out.String(), ": UPGRADE"), "UPGRADE,", strings.Count(out.String(), "maxEjectionPercent: 50"), "by hand,", err)
+	// Output: 5 objects, 2 UPGRADE, 1 by hand, <nil>
+}
+
+// An inventory that was cut off does not empty the directory.
+func ExampleFleet_Sync_removeMost() {
+	dir, err := os.MkdirTemp("", "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	chat := wsmesh.Service{Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"}}
+	f := fleet.Fleet{
+		Mesh:     wsmesh.Mesh{Proxies: []version.Release{version.MustParse("1.24.1")}},
+		Services: fleet.Members(fleet.Member{Service: chat}),
+	}
+	if _, err := f.Sync(context.Background(), dir, fleet.SyncOptions{}); err != nil {
+		log.Fatal(err)
+	}
+	f.Services = fleet.Members()
+	_, err = f.Sync(context.Background(), dir, fleet.SyncOptions{})
+	fmt.Println(finding.Is(finding.In(err)[0], fleet.MostRemoved))
+	changes, err := f.Sync(context.Background(), dir, fleet.SyncOptions{RemoveMost: true})
+	fmt.Println(changes.Files, err)
+	// Output:
+	// true
+	// [removed prod.yaml] <nil>
+}
+
+func ExampleAction_UnmarshalText() {
+	var changes fleet.Changes // as a program wrote them with encoding/json
+	err := json.Unmarshal([]byte(`{"files": [{"file": "prod.yaml", "action": "removed"}]}`), &changes)
+	fmt.Println(changes.Files[0].Action == fleet.Removed, err)
+	// Output: true <nil>
 }

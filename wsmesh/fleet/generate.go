@@ -59,7 +59,7 @@ func (f *Fleet) Generate(ctx context.Context, w io.Writer) (Summary, error) {
 			return fmt.Errorf("writing the manifests: %w", err)
 		}
 		for i := range n {
-			sum.Objects += b.entries[i].made.objects
+			sum.Objects += b.entries[i].outcome.objects
 		}
 		return nil
 	})
@@ -79,7 +79,7 @@ type entry struct {
 	labels  []label        // its Workload, in the order of the keys
 	options *wsmesh.Options
 
-	made     *made        // nil where the member is refused
+	outcome  *outcome     // nil where the member is refused
 	end      int          // of its documents in the batch's text
 	findings finding.List // the errors, or the warnings where they are to be listed
 }
@@ -205,7 +205,7 @@ func (f *Fleet) generate(ctx context.Context, sum *Summary, emit func(*batch, in
 	mesh.ControlPlanes, mesh.Proxies = slices.Clone(mesh.ControlPlanes), slices.Clone(mesh.Proxies)
 	g := &generator{mesh: mesh, ofMesh: ofMesh, own: &own, known: []*wsmesh.Options{&own}}
 	_, g.oldestControlPlane, _ = mesh.Oldest() // the mesh has a release: it was checked
-	c := collector{generator: g, locate: f.locate, sum: sum, emit: emit, seen: newSeen(&mesh)}
+	c := collector{generator: g, locate: f.locate, sum: sum, emit: emit, registry: newRegistry(&mesh)}
 
 	workers := min(runtime.GOMAXPROCS(0), 8)
 	batches := make([]batch, 2*workers+2) // a ring: each is collected before it is used again
@@ -301,7 +301,7 @@ type collector struct {
 	locate   func(int, finding.Finding) finding.Finding
 	sum      *Summary
 	emit     func(*batch, int) error
-	seen     *seen
+	registry *registry
 	stopped  bool // at a member that is refused
 	unlisted int  // errors
 }
@@ -313,22 +313,22 @@ func (c *collector) collect(b *batch) error {
 	n := len(b.entries)
 	for i := range b.entries {
 		e := &b.entries[i]
-		if e.made != nil {
-			for _, code := range e.made.codes {
+		if e.outcome != nil {
+			for _, code := range e.outcome.codes {
 				c.sum.Codes[code]++
 			}
 		} else {
 			c.count(e.findings)
 		}
 		c.list(b.first+i, e.findings)
-		refused := e.made == nil
+		refused := e.outcome == nil
 		if !refused {
-			problems := c.seen.check(e)
+			problems := c.registry.check(e)
 			c.count(problems)
 			c.list(b.first+i, problems)
 			refused = problems.Err() != nil
 		}
-		if c.seen.full && c.sum.Codes[NotAllRemembered.Code] == 0 {
+		if c.registry.full && c.sum.Codes[NotAllRemembered.Code] == 0 {
 			c.full(b.first+i, e)
 		}
 		if refused && !c.stopped {

@@ -20,8 +20,8 @@ import (
 	"github.com/wsmesh/wsmesh/wsmesh/finding"
 )
 
-// A made is what a plan makes of a member. Members of one shape may share it.
-type made struct {
+// An outcome is what a plan gives for a member. Members of one shape may share it.
+type outcome struct {
 	objects  int
 	filtered bool     // there are EnvoyFilters
 	codes    []string // of the plan's findings
@@ -36,10 +36,10 @@ type made struct {
 // An objectName names an object among those of a kind.
 type objectName struct{ kind, namespace, name string }
 
-// madeOf returns what the plan for a Service makes.
-func (g *generator) madeOf(plan *wsmesh.Plan, svc *wsmesh.Service, opts *wsmesh.Options) *made {
+// outcomeOf returns the outcome of the plan for a Service.
+func (g *generator) outcomeOf(plan *wsmesh.Plan, svc *wsmesh.Service, opts *wsmesh.Options) *outcome {
 	objects, findings, domain := plan.Objects(), g.ofMember(plan.Findings()), g.domain()
-	m := &made{objects: len(objects), filtered: len(objects) > 1, warns: len(findings.Warnings()) > 0}
+	m := &outcome{objects: len(objects), filtered: len(objects) > 1, warns: len(findings.Warnings()) > 0}
 	for _, f := range findings {
 		m.codes = append(m.codes, f.Code)
 	}
@@ -75,7 +75,7 @@ func (g *generator) ofMember(l finding.List) finding.List {
 const filterSuffix = "-allow-connect"
 
 // replace returns m with other strings in the names.
-func (m *made) replace(r *strings.Replacer) *made {
+func (m *outcome) replace(r *strings.Replacer) *outcome {
 	c := *m
 	c.others = slices.Clone(m.others)
 	for i := range c.others {
@@ -126,8 +126,8 @@ type form struct {
 	shape
 	keys    []string            // of the workload's labels
 	text    *templates.Template // nil where members of this shape are planned one by one
-	made    *made
-	markers []string // the name and the namespace in made
+	outcome *outcome
+	markers []string // the name and the namespace in the outcome
 }
 
 // shapes are the forms that the planners of a run share.
@@ -201,7 +201,7 @@ func (g *generator) newForm(s *shape, e *entry) *form {
 		if err != nil {
 			return "", err
 		}
-		f.made, f.markers = g.madeOf(plan, &svc, s.options), markers[:labelStrings]
+		f.outcome, f.markers = g.outcomeOf(plan, &svc, s.options), markers[:labelStrings]
 		text, err := appendPlan(nil, plan)
 		return string(text), err
 	})
@@ -249,10 +249,10 @@ func (p *planner) write(b *batch, e *entry, number int) error {
 	}
 	from := len(b.out)
 	b.out = f.text.AppendText(b.out, p.values)
-	if e.made = f.made; len(f.made.others) > 0 {
-		e.made = f.made.replace(strings.NewReplacer(f.markers[nameString], e.svc.Name, f.markers[namespaceString], e.svc.Namespace))
+	if e.outcome = f.outcome; len(f.outcome.others) > 0 {
+		e.outcome = f.outcome.replace(strings.NewReplacer(f.markers[nameString], e.svc.Name, f.markers[namespaceString], e.svc.Namespace))
 	}
-	list := f.made.warns && !p.listed.Load()
+	list := f.outcome.warns && !p.listed.Load()
 	if !isNew && number%checkEvery != 0 && !list {
 		return nil
 	}
@@ -326,8 +326,8 @@ func (p *planner) byPlan(b *batch, e *entry) error {
 		e.findings = p.ofMember(finding.In(err))
 		return nil
 	}
-	e.made = p.madeOf(plan, &svc, e.options)
-	if e.made.warns && !p.listed.Load() {
+	e.outcome = p.outcomeOf(plan, &svc, e.options)
+	if e.outcome.warns && !p.listed.Load() {
 		e.findings = p.ofMember(plan.Findings()).Warnings()
 	}
 	b.out, err = appendPlan(b.out, plan)

@@ -136,7 +136,7 @@ func (f *Fleet) render(ctx context.Context, s *syncer, opts SyncOptions) (map[st
 				docs = docs[len(separator):]
 			}
 			file.Write(docs)
-			sum.Objects += e.made.objects
+			sum.Objects += e.outcome.objects
 			sum.Bytes += int64(len(docs))
 		}
 		return nil
