@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config"
@@ -109,14 +108,13 @@ var auditEvidence = []evidence{
 	{code: "WS360", typed: audited("WS360"), shown: as("WS307")},
 	{code: "WS361", typed: audited("WS361"), shown: behaviour(func(t *testing.T, _ string) string {
 		patch := patchedToHTTP2("SIDECAR_OUTBOUND", "websockets-client")
-		c := clusterOf(t, serverCluster, patch)
-		return must(t, patchedCluster(c) && len(allowConnect(serverHCMs(t, patch))) == 0,
-			"clients speak HTTP/2, and no HttpConnectionManager of the server takes WebSocket over it", c)
+		return must(t, toServerOf(t) == http1 && toServerOf(t, patch) == http2 && len(allowConnect(serverHCMs(t, patch))) == 0,
+			"clients speak HTTP/2, and no HttpConnectionManager of the server takes WebSocket over it")
 	})},
 	{code: "WS362", typed: audited("WS362"), shown: behaviour(func(t *testing.T, _ string) string {
 		s := cluster{objects: objects(server), configs: []string{patchedToHTTP2("SIDECAR_INBOUND", "websockets-server")}}.start(t)
-		c := s.cluster(server, "inbound|80||")
-		return must(t, patchedCluster(c), "the application is sent HTTP/2", c)
+		got := s.protocols(server.proxy(s, "1.31.0"))["inbound|80||"]
+		return must(t, got == http2, "the application is sent HTTP/2", got)
 	})},
 	{code: "WS363", typed: audited("WS363"), shown: inTraffic("TestPitfalls", "a Lua filter that reads the whole body", "the WebSocket never reaches the application")},
 	{code: "WS364", typed: audited("WS364"), shown: inTraffic("TestPitfalls", "a route on which upgrades are disabled", "the server's proxy answers 403")},
@@ -125,12 +123,9 @@ var auditEvidence = []evidence{
 
 // patchedToHTTP2 is a filter that makes clusters of the workload's sidecar speak HTTP/2.
 func patchedToHTTP2(context, app string) string {
-	return filter("{workloadSelector: {labels: {app: " + app + "}}, configPatches: [{applyTo: CLUSTER, match: {context: " + context + "}, patch: {operation: MERGE, value: {http2_protocol_options: {}}}}]}")
-}
-
-// patchedCluster reports whether the field of the cluster itself makes it speak HTTP/2, which holds where no extension says otherwise.
-func patchedCluster(c *clusterv3.Cluster) bool {
-	return c.Http2ProtocolOptions != nil && len(c.TypedExtensionProtocolOptions) == 0 //nolint:staticcheck // what EnvoyFilters in use still set
+	const options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+	return filter("{workloadSelector: {labels: {app: " + app + "}}, configPatches: [{applyTo: CLUSTER, match: {context: " + context + "}, patch: {operation: MERGE, value: " +
+		"{typed_extension_protocol_options: {" + options + ": {'@type': type.googleapis.com/" + options + ", explicit_http_config: {http2_protocol_options: {}}}}}}}]}")
 }
 
 // proofOf shows it on this manifest, which alone does not make the library report the code.
