@@ -281,3 +281,44 @@ func TestMeshIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestSoundBesideGRPC: a Service whose WebSockets have a port of their own is sound, whatever its port for gRPC is.
+func TestSoundBesideGRPC(t *testing.T) {
+	mesh, err := wsmesh.MeshOf("1.24.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := wsmesh.NewPlan(wsmesh.Service{
+		Name: "chat", Namespace: "prod", Workload: map[string]string{"app": "chat"},
+		Ports: []wsmesh.Port{{Number: 80, Name: "http"}, {Number: 9000, Name: "grpc-x"}},
+	}, mesh, wsmesh.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := plan.WriteYAML(&text); err != nil {
+		t.Fatal(err)
+	}
+	text.WriteString(`---
+apiVersion: v1
+kind: Service
+metadata: {name: chat, namespace: prod}
+spec: {selector: {app: chat}, ports: [{port: 80, name: http}, {port: 9000, name: grpc-x}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: chat, namespace: prod}
+spec: {template: {metadata: {labels: {app: chat}}, spec: {containers: []}}}
+`)
+	var set manifests.Set
+	if err := set.Add("chat.yaml", &text); err != nil {
+		t.Fatal(err)
+	}
+	r, err := audit.Run(t.Context(), &set, mesh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) > 0 || !slices.Equal(r.Sound, []string{"Service prod/chat"}) || r.Broken != nil {
+		t.Errorf("the findings are %v, sound are %v, broken are %v", r.Findings, r.Sound, r.Broken)
+	}
+}

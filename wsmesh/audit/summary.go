@@ -20,6 +20,9 @@ func (a *auditor) judged() (sound, broken []string) {
 	for _, reach := range a.reaches {
 		for _, p := range reach.Ports {
 			v := Verdict(p.Verdict)
+			if v == Unknown && p.Kind == traffic.HTTP2 && !a.SaysWebSocket(reach.Service, p.Index) {
+				continue // a port for gRPC, of which nothing says that it serves WebSockets
+			}
 			switch had, ok := worst[reach.Service]; {
 			case v == Fails, !ok, v == Unknown && had != Fails:
 				worst[reach.Service] = v
